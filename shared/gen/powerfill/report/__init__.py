@@ -1,0 +1,1 @@
+"""Generated from protos/ by shared.rpc.codegen; do not edit."""
