@@ -1,0 +1,185 @@
+"""`pfill_kickout_guide_01`: a row per in-scope loan left out, with the reason, the figures behind it and what to do."""
+
+import numpy as np
+import polars as pl
+
+from services.run_service.domain.options import RunOptions
+from services.run_service.domain.rules import Rule, compile_rule, conditions_of_conjunction, describe
+from services.run_service.engine.book import DATA_ERRORS, Book, BoolArray
+from services.run_service.engine.outcome import Outcome, gather
+from services.run_service.engine.reach import Stage
+from services.run_service.engine.tables.allocation_guide import at
+from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
+
+NOT_WORTH_IT, NO_CAPACITY = "NOT_WORTH_IT", "NO_CAPACITY"
+
+
+def kickouts(outcome: Outcome) -> pl.DataFrame:
+    """Why each loan got no trade, and what would help."""
+    book, problem = outcome.book, outcome.problem
+    loans = np.nonzero(outcome.trade < 0)[0]
+    best, has_best = outcome.best
+    best_score = at(outcome.candidates.score, best[loans])
+    has = has_best[loans]
+    gap = np.maximum(0, best_score - problem.fallback[loans])
+    cost = points_to_cents(np.where(has, book.loans.amount[loans], 0), np.where(has, gap, 0))
+    synthetic, has_synthetic = outcome.best_synthetic
+    syn = np.where(has_synthetic[loans], at(outcome.synthetic.trade, synthetic[loans]), -1)
+    nearest, condition = _nearest(outcome, loans)
+    constraint_ids = pl.Series([c.constraint_id for c in book.constraints], dtype=pl.String)
+    frame = book.loans.frame.select("loan_id", "loan_instrument", "loan_amount", "note_rate", "status_code")[loans]
+    frame = frame.with_columns(
+        _reasons(outcome, loans),
+        gather(constraint_ids, nearest, "nearest_constraint_id"),
+        condition,
+        gather(book.trades.ids, np.where(has, at(outcome.candidates.trade, best[loans]), -1), "best_trade_id"),
+        from_scaled(best_score, PRICE, has, "best_score"),
+        from_scaled(cost, TOTAL, has, "opportunity_cost"),
+        gather(book.synthetic.frame["syn_trade_id"], syn, "syn_trade_id"),
+        from_scaled(at(outcome.synthetic.score, synthetic[loans]), PRICE, has_synthetic[loans], "syn_score"),
+    )
+    return frame.with_columns(_details(outcome, loans, frame).alias("reason_detail"), _action().alias("recommended_action"))
+
+
+def _reasons(outcome: Outcome, loans: Int64Array) -> pl.Series:
+    """The furthest stage; candidates are told apart by whether any trade pays more than the fallback."""
+    names = pl.Series([stage.name for stage in Stage if stage is not Stage.CANDIDATE] + [NOT_WORTH_IT, NO_CAPACITY])
+    stage = outcome.reach.stage[loans].astype(np.int64)
+    pays = worth_it(outcome)[loans]
+    return names.gather(np.where((stage == Stage.CANDIDATE) & pays, int(Stage.CANDIDATE) + 1, stage)).alias("reason")
+
+
+def worth_it(outcome: Outcome) -> BoolArray:
+    """Loans with a candidate that pays more than their fallback after the switch cost."""
+    problem = outcome.problem
+    pays = np.zeros(problem.loan_count, dtype=np.bool_)
+    pays[problem.loan[problem.net > problem.fallback[problem.loan]]] = True
+    return pays
+
+
+def _nearest(outcome: Outcome, loans: Int64Array) -> tuple[Int64Array, pl.Series]:
+    """The constraint that came closest, and the condition of its rule that failed where no rule matched."""
+    book = outcome.book
+    nearest = outcome.reach.constraint[loans].astype(np.int64)
+    unmatched = np.nonzero(outcome.reach.stage[loans] == Stage.NO_RULE_MATCH)[0]
+    failed = pl.Series("failed_condition", [None] * len(loans), dtype=pl.String)
+    if not len(unmatched) or not book.constraints:
+        return nearest, failed
+    frame = book.loans.frame[loans[unmatched]]
+    fewest = np.full(len(unmatched), np.iinfo(np.int32).max, dtype=np.int64)
+    texts: list[str] = []
+    text = np.full(len(unmatched), -1, dtype=np.int64)
+    for index, constraint in enumerate(book.constraints):  # in policy order, so that the first of equally close ones stays
+        failing, first = _failing(book.rules[constraint.rule_name], frame)
+        closer = failing < fewest
+        fewest = np.where(closer, failing, fewest)
+        nearest[unmatched[closer]] = index
+        conditions = conditions_of_conjunction(book.rules[constraint.rule_name])
+        text[closer] = first[closer] + len(texts)
+        texts += [describe(condition) for condition in conditions]
+    return nearest, failed.scatter(unmatched, gather(pl.Series(texts, dtype=pl.String), text, "failed_condition"))
+
+
+def _failing(rule: Rule, frame: pl.DataFrame) -> tuple[Int64Array, Int64Array]:
+    """How many conditions of a rule each loan fails, and the first of them."""
+    conditions = conditions_of_conjunction(rule)
+    passed = frame.select(compile_rule(condition).alias(str(k)) for k, condition in enumerate(conditions)).to_numpy()
+    return (~passed).sum(axis=1).astype(np.int64), np.argmin(passed, axis=1).astype(np.int64)
+
+
+def _details(outcome: Outcome, loans: Int64Array, frame: pl.DataFrame) -> pl.Expr:
+    """The reason with this loan's own figures."""
+    book, options = outcome.book, outcome.book.options
+    reached = _reached(outcome, loans)
+    eligible = book.loans.frame.select(pl.coalesce("close_date", "lock_expiration_date").alias("day"))["day"].gather(loans)
+    c = {name: pl.lit(series) for name, series in reached.items()}
+    detail: dict[str, pl.Expr] = {
+        "DATA_ERROR": pl.format("missing or not positive: {}", c["data_error"]),
+        "LOCKED_OUT": pl.format("held by a lockdown: {}", c["lock_reason"]),
+        "NO_RULE_MATCH": pl.format(
+            "no constraint takes it; closest {}, which needs {}", _text("nearest_constraint_id"), _text("failed_condition")
+        ),
+        "NO_OPEN_TRADE": pl.format("no open trade of {}", c["instrument"]),
+        "NOTE_RATE_WINDOW": pl.format("note rate {} is outside {} of {}", _text("note_rate"), c["window"], c["instrument"]),
+        "LOAN_SIZE": pl.format("amount {} is over {} of {}", _text("loan_amount"), c["max_loan_amount"], c["instrument"]),
+        "SETTLEMENT_WINDOW": pl.format(
+            "eligible {}, trade {} settles {}", pl.lit(eligible.cast(pl.String)), c["trade"], c["settles"]
+        ),
+        "NO_PRICE": pl.format("no price on trade {}", c["trade"]),
+        "BELOW_PRICE_FLOOR": pl.format("priced under {} on trade {}", pl.lit(_floor(options)), c["trade"]),
+        NOT_WORTH_IT: pl.format(
+            "best trade {} at {} does not pay more than the fallback {}",
+            _text("best_trade_id"),
+            _text("best_score"),
+            c["fallback"],
+        ),
+        NO_CAPACITY: pl.format(
+            "every trade that pays is full; best {} at {}, fallback {}",
+            _text("best_trade_id"),
+            _text("best_score"),
+            c["fallback"],
+        ),
+    }
+    expression = pl.lit("")
+    for reason, text in detail.items():
+        expression = pl.when(pl.col("reason") == reason).then(text).otherwise(expression)
+    return expression
+
+
+def _text(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.String).fill_null("-")
+
+
+def _reached(outcome: Outcome, loans: Int64Array) -> dict[str, pl.Series]:
+    """Texts about the instrument and trade each loan came furthest with."""
+    book = outcome.book
+    constraint, trade = outcome.reach.constraint[loans], outcome.reach.trade[loans]
+    names = [c.investor_instrument for c in book.constraints]
+    windows = [_window(book, name) for name in names]
+    sizes = [_size(book, name) for name in names]
+    reasons = book.tables["pfill_lockdown"].unique("loan_id", keep="last", maintain_order=True).select("loan_id", "reason")
+    lock_reason = book.loans.frame.select("loan_id")[loans].join(reasons, on="loan_id", how="left", maintain_order="left")[
+        "reason"
+    ]
+    return {
+        "data_error": pl.Series(DATA_ERRORS).gather(book.loans.data_error[loans].astype(np.int64)),
+        "lock_reason": lock_reason.fill_null("no reason given"),
+        "instrument": gather(pl.Series(names, dtype=pl.String), constraint, "instrument").fill_null("-"),
+        "window": gather(pl.Series(windows, dtype=pl.String), constraint, "window").fill_null("-"),
+        "max_loan_amount": gather(pl.Series(sizes, dtype=pl.String), constraint, "size").fill_null("-"),
+        "trade": gather(book.trades.ids, trade, "trade").fill_null("-"),
+        "settles": gather(book.trades.frame["settlement_date"], trade, "settles").cast(pl.String).fill_null("-"),
+        "fallback": from_scaled(outcome.problem.fallback[loans], PRICE).cast(pl.String),
+    }
+
+
+def _window(book: Book, name: str) -> str:
+    instrument = book.instruments.get(name)
+    if instrument is None or instrument.coupon is None:
+        return "-"
+    low, high = instrument.low_over_coupon, instrument.high_over_coupon
+    ends = ["" if over is None else f"{(instrument.coupon + over) / 1e6:g}" for over in (low, high)]
+    return f"{ends[0]} to {ends[1]}"
+
+
+def _size(book: Book, name: str) -> str:
+    instrument = book.instruments.get(name)
+    return "-" if instrument is None or instrument.max_loan_amount is None else f"{instrument.max_loan_amount / 100:.2f}"
+
+
+def _floor(options: RunOptions) -> str:
+    return "-" if options.bx_price_floor is None else format(options.bx_price_floor, "f")
+
+
+def _action() -> pl.Expr:
+    """What the desk can do: data, holds and rules first; then a new trade where the market has one; then time."""
+    sellable = pl.col("syn_trade_id").is_not_null()
+    can_wait = pl.col("reason").is_in(["NO_OPEN_TRADE", "SETTLEMENT_WINDOW", "NO_PRICE", "BELOW_PRICE_FLOOR", NO_CAPACITY])
+    return (
+        pl.when(pl.col("reason") == "DATA_ERROR").then(pl.lit("FIX_DATA"))
+        .when(pl.col("reason") == "LOCKED_OUT").then(pl.lit("RELEASE_HOLD"))
+        .when(pl.col("reason") == "NO_RULE_MATCH").then(pl.lit("CHANGE_RULE"))
+        .when(sellable).then(pl.lit("NEW_TRADE"))
+        .when(can_wait).then(pl.lit("WAIT"))
+        .otherwise(pl.lit("NONE"))
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""`pfill_trade_base`: a row per participating trade that settles within the window, before and after the run."""
+
+import numpy as np
+import polars as pl
+
+from services.run_service.engine.outcome import Outcome
+from services.run_service.engine.steps.pool_guide import PoolGuide
+from shared.money import PRICE, RATE, TOTAL, Int64Array, divide_half_away, from_scaled, grouped_mean, points_to_cents, to_scaled
+
+PERCENT = pl.Decimal(18, 6)
+_PERCENT_LIMIT = 10**18 - 1
+
+
+def trade_recap(outcome: Outcome, pools: PoolGuide, base: pl.DataFrame) -> pl.DataFrame:
+    """The rows of step 2 (`base`, in trade order) with what the run put on each trade and what one more dollar is worth."""
+    book, problem = outcome.book, outcome.problem
+    trades = book.trades
+    count = len(trades)
+    fill = outcome.fill
+    allocated = np.nonzero(outcome.trade >= 0)[0]
+    trade = outcome.trade[allocated].astype(np.int64)
+    before = _pre_session(outcome, pools)
+    shortfall = np.where(trades.in_window, np.maximum(0, trades.lo - fill), 0)
+    status = np.select(
+        [fill > trades.hi, fill == 0, fill < trades.lo], ["OVERFILLED_BY_LOCKS", "EMPTY", "UNDERFILLED"], default="FILLED"
+    )
+    return base.with_columns(
+        from_scaled(fill, TOTAL, name="allocated_amount"),
+        pl.Series("allocated_count", np.bincount(trade, minlength=count).astype(np.int64)),
+        from_scaled(problem.locked_fill, TOTAL, name="locked_amount"),
+        from_scaled(before, TOTAL, name="pre_session_amount"),
+        from_scaled(np.maximum(0, trades.need - before), TOTAL, name="pre_session_need"),
+        from_scaled(np.maximum(0, trades.need - fill), TOTAL, name="post_session_need"),
+        from_scaled(np.maximum(0, trades.hi - fill), TOTAL, name="space_left"),
+        _percent(fill, trades.need),
+        pl.Series("status", status.tolist(), dtype=pl.String),
+        from_scaled(shortfall, TOTAL, name="shortfall"),
+        from_scaled(points_to_cents(shortfall, trades.pair_off), TOTAL, name="pair_off_dollars"),
+        *_averages(outcome, allocated, trade),
+        *_room_values(outcome),
+    ).filter(pl.Series(trades.in_window))
+
+
+def _percent(fill: Int64Array, need: Int64Array) -> pl.Series:
+    """100 * fill / need with 6 decimals; need is positive. Null where it has more than 12 digits before the point."""
+    units = [divide_half_away(part * 10**8, whole) for part, whole in zip(fill.tolist(), need.tolist(), strict=True)]
+    fits = np.array([value < _PERCENT_LIMIT for value in units], dtype=np.bool_)
+    return from_scaled(np.array([min(value, _PERCENT_LIMIT) for value in units], dtype=np.int64), PERCENT, fits, "fill_pct")
+
+
+def _pre_session(outcome: Outcome, pools: PoolGuide) -> Int64Array:
+    """Cents of in-scope loans whose current pool is related to each trade."""
+    book = outcome.book
+    in_pool = np.zeros(max(1, len(pools.pools.names)), dtype=np.int64)
+    posted = pools.current >= 0
+    np.add.at(in_pool, pools.current[posted], np.maximum(0, book.loans.amount[posted]))
+    total = np.zeros(len(book.trades), dtype=np.int64)
+    np.add.at(total, pools.pools.related_trade, in_pool[pools.pools.related_pool])
+    return total
+
+
+def _averages(outcome: Outcome, allocated: Int64Array, trade: Int64Array) -> list[pl.Series]:
+    """Averages by amount of what each trade got, over the loans that have the figure."""
+    book = outcome.book
+    frame = book.loans.frame[allocated]
+    fico = frame["fico"]
+    columns = [
+        ("avg_note_rate", RATE, to_scaled(frame["note_rate"]), frame["note_rate"].is_not_null().to_numpy()),
+        ("avg_fico", RATE, fico.fill_null(0).to_numpy() * 10**6, fico.is_not_null().to_numpy()),
+        ("avg_ltv", RATE, to_scaled(frame["ltv"]), frame["ltv"].is_not_null().to_numpy()),
+        ("avg_price", PRICE, outcome.price[allocated], outcome.priced[allocated]),
+        ("avg_score", PRICE, outcome.score[allocated], outcome.priced[allocated]),
+    ]
+    means = []
+    for name, dtype, values, known in columns:
+        weights = np.where(known, book.loans.amount[allocated], 0)
+        mean, has = grouped_mean(trade, weights, values, len(book.trades))
+        means.append(from_scaled(mean, dtype, has, name))
+    return means
+
+
+def _room_values(outcome: Outcome) -> list[pl.Series]:
+    """Points one more dollar of room earns, and one more dollar towards the band saves, by the prices that prove the bound."""
+    bound = outcome.decision.bound
+    count = len(outcome.book.trades)
+    known = np.full(count, bound is not None)
+    price = np.zeros(count) if bound is None else bound.room_price
+    points = np.rint(price * 100 * 10**8).astype(np.int64)
+    return [
+        from_scaled(np.maximum(0, points), PRICE, known, "room_value"),
+        from_scaled(np.maximum(0, -points), PRICE, known, "fill_value"),
+    ]
