@@ -199,7 +199,7 @@ class _Decimal:
             raise _NotAllowedError(value, allowed) from None
         if not number.is_finite() or not self.low <= number <= self.high or number != round(number, 8):
             raise _NotAllowedError(value, allowed)
-        return number
+        return number + 0  # -0 is 0
 
 
 def _pair_off_cost(value: Any) -> dict[Kind, Decimal]:

@@ -1,0 +1,154 @@
+"""The run service put together: ports and what stands behind them, the work in the background, the server."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import signal
+import uuid
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from powerfill.config.v1.config_service_pb2_grpc import add_ConfigServiceServicer_to_server
+from powerfill.run.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
+
+from services.run_service.application.background import every
+from services.run_service.application.cancel_run import CancelRun
+from services.run_service.application.check_readiness import CheckReadiness
+from services.run_service.application.dispatch import Dispatcher
+from services.run_service.application.execute_run import RunExecutor
+from services.run_service.application.leases import Leases
+from services.run_service.application.query_runs import GetRun, ListRuns
+from services.run_service.application.submit_run import SubmitRun
+from services.run_service.application.sweep import Sweep
+from services.run_service.application.watch_run import WatchRun
+from services.run_service.bus.in_process import InProcessBus
+from services.run_service.repositories.events import SqlEvents
+from services.run_service.repositories.outputs import SqlOutputs
+from services.run_service.repositories.runs import SqlRuns
+from services.run_service.repositories.surveys import SqlTenantTables
+from services.run_service.repositories.tenants import RegistryTenants
+from services.run_service.rpc.config_servicer import ConfigServicer
+from services.run_service.rpc.run_servicer import RunApplication, RunServicer
+from services.run_service.settings import Settings
+from services.run_service.worker.pool import ProcessPool, Work
+from services.run_service.worker.process import WorkerSettings, work
+from shared.rpc.paging import PageTokens
+from shared.rpc.server import RpcServer, Service
+from shared.telemetry.logging import configure_logging
+from shared.telemetry.tracing import configure_tracing
+from shared.tenancy.connections import TenantConnections
+from shared.tenancy.registry import TenantRegistry
+
+RUN_SERVICE = "powerfill.run.v1.RunService"
+CONFIG_SERVICE = "powerfill.config.v1.ConfigService"
+
+LAST_EVENTS_S = 1.0
+"""How long, after the last run at work has ended, watchers have to receive its end before their streams do."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that answers: the address clients connect to."""
+
+    address: str
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> dt.datetime:
+        """Now, in UTC."""
+        return dt.datetime.now(dt.UTC)
+
+
+class Uuids:
+    """Random identifiers."""
+
+    def new_id(self) -> str:
+        """36 characters."""
+        return str(uuid.uuid4())
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, work: Work = work) -> AsyncIterator[RunningServer]:
+    """The service in this process and event loop, until the block ends; then it drains. `work` is what its processes execute.
+
+    Draining: health says NOT_SERVING and new runs are refused, runs at work go on for at most `drain_s` seconds and are then
+    left to the next server. Raises `shared.rpc.server.AddressError` for an address that is taken or not this machine's alone.
+    """
+    registry = TenantRegistry(settings.registry_file)
+    connections = TenantConnections(
+        registry,
+        max_open=settings.max_open_databases,
+        idle_s=settings.database_idle_s,
+        statement_timeout_s=settings.statement_timeout_s,
+    )
+    clock, tenants, bus = SystemClock(), RegistryTenants(registry), InProcessBus(settings.queue_size)
+    runs, outputs, tables = SqlRuns(connections, clock), SqlOutputs(connections), SqlTenantTables(connections)
+    leases = Leases(f"server-{uuid.uuid4()}", runs, clock, settings.lease_s)
+    sweep = Sweep(runs, outputs, tenants, bus, clock, leases.is_held)
+    pool = ProcessPool(settings.workers, WorkerSettings(settings.registry_file, settings.log_json, settings.log_level), work)
+    dispatcher = Dispatcher(bus, pool, RunExecutor(runs, outputs, bus, leases, clock))
+    draining = asyncio.Event()
+    application = RunApplication(
+        submit_run=SubmitRun(runs, tenants, tables, bus, leases, sweep, clock, Uuids(), draining.is_set),
+        watch_run=WatchRun(runs, SqlEvents(connections), bus, settings.watch_heartbeat_s),
+        get_run=GetRun(runs),
+        list_runs=ListRuns(runs),
+        cancel_run=CancelRun(runs, outputs, bus, clock),
+        check_readiness=CheckReadiness(tenants, tables, clock),
+    )
+    server = _server(settings, application)
+    async with contextlib.AsyncExitStack() as stack:  # read downwards how it starts, upwards how it drains
+        await stack.enter_async_context(connections)
+        await server.start()
+        stack.push_async_callback(server.stop, LAST_EVENTS_S)
+        await stack.enter_async_context(pool)
+        await stack.enter_async_context(_background(every(settings.heartbeat_s, leases.beat)))
+        stack.push_async_callback(leases.release_all)
+        stack.push_async_callback(dispatcher.drain, settings.drain_s)
+        await stack.enter_async_context(_background(every(settings.sweep_s, sweep.all_tenants), dispatcher.dispatch()))
+        stack.push_async_callback(server.announce_stop)
+        stack.callback(draining.set)
+        yield RunningServer(server.address)
+
+
+async def serve(settings: Settings, work: Work = work) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    configure_logging(json=settings.log_json, level=settings.log_level)
+    tracing = configure_tracing("powerfill-run")
+    asked_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
+    async with running(settings, work) as server:
+        _logger.info("serving on %s", server.address)
+        await asked_to_stop.wait()
+        _logger.info("stopping")
+    tracing.stop()
+
+
+def _server(settings: Settings, application: RunApplication) -> RpcServer:
+    servicer = RunServicer(application, PageTokens(settings.page_token_secret.get_secret_value()))
+    return RpcServer(
+        settings.run_address,
+        [
+            Service(RUN_SERVICE, lambda server: add_RunServiceServicer_to_server(servicer, server)),
+            Service(CONFIG_SERVICE, lambda server: add_ConfigServiceServicer_to_server(ConfigServicer(), server)),
+        ],
+    )
+
+
+@contextlib.asynccontextmanager
+async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The work as tasks, until the block ends."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,0 +1,55 @@
+"""The options of a request: resolved, and told apart from those of another request."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.run_service.application.errors import invalid_options
+from services.run_service.domain.options import OptionsError, PriorityMode, RunOptions, Strategy, parse_options
+from shared.errors import not_yet
+
+
+@dataclass(frozen=True)
+class RequestedOptions:
+    """The resolved options, and a digest of what was asked for.
+
+    Two requests with one digest ask for the same. A day that was not given is no part of it: a request that is repeated
+    after midnight is still the same request.
+    """
+
+    options: RunOptions
+    digest: str
+
+
+def requested_options(given: Mapping[str, Any], now: dt.datetime, time_zone: ZoneInfo) -> RequestedOptions:
+    """Options by name; the default day is today in the tenant's time zone. Raises INVALID_FIELD naming each that is wrong."""
+    try:
+        options = parse_options(given, now.astimezone(time_zone).date())
+    except OptionsError as error:
+        raise invalid_options(error) from None
+    asked = options.to_json() | ({} if given.get("as_of_date") is not None else {"as_of_date": None})
+    digest = hashlib.sha256(json.dumps(_canonical(asked), sort_keys=True).encode()).hexdigest()
+    return RequestedOptions(options, digest)
+
+
+def refuse_not_yet(options: RunOptions) -> None:
+    """Raises NOT_YET for options of a later version."""
+    if options.strategy == Strategy.OPTIMAL and options.priority_mode == PriorityMode.STRICT:
+        raise not_yet("priority_mode STRICT", "use priority_mode VALUE, or strategy PASSES, which goes by priority")
+
+
+def _canonical(value: Any) -> Any:
+    """One spelling a value: 0.50 and 0.5 are the same."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, str):
+        try:
+            return f"{Decimal(value).normalize():f}"
+        except ArithmeticError:
+            return value
+    return value
