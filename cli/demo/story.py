@@ -1,0 +1,72 @@
+"""What a desk reads after the demo's run: what was left out and why, how the trades were filled, what to look at first."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+import polars as pl
+from rich.console import Console
+
+from cli.console import count, money, say
+from cli.report_text import cell_texts
+from cli.text_table import Column, print_table
+
+TOP = 8
+
+KICKOUT_COLUMNS = ("loan_id", "loan_amount", "reason", "best_trade_id", "opportunity_cost", "recommended_action")
+TRADE_COLUMNS = (
+    "trade_id", "counterparty", "investor_instrument", "settlement_date", "need", "allocated_amount", "fill_pct", "status",
+    "pair_off_dollars",
+)  # fmt: skip
+
+
+def by_reason(kickouts: pl.DataFrame) -> pl.DataFrame:
+    """Loans, balance and opportunity cost (null where none has one) by reason, the costliest first."""
+    return (
+        kickouts.group_by("reason")
+        .agg(
+            loans=pl.len(),
+            loan_amount=pl.col("loan_amount").filter(pl.col("loan_amount") > 0).sum(),
+            opportunity_cost=pl.when(pl.col("opportunity_cost").count() > 0).then(pl.col("opportunity_cost").sum()),
+        )
+        .sort("opportunity_cost", "loans", "reason", descending=[True, True, False], nulls_last=True)
+    )
+
+
+def top_kickouts(kickouts: pl.DataFrame) -> pl.DataFrame:
+    """The loans that cost most to leave out."""
+    costly = kickouts.filter(pl.col("opportunity_cost") > 0)
+    return costly.sort("opportunity_cost", "loan_id", descending=[True, False]).head(TOP).select(KICKOUT_COLUMNS)
+
+
+def top_trades(recap: pl.DataFrame) -> pl.DataFrame:
+    """The largest trades by open amount."""
+    largest = recap.sort("need", "trade_id", descending=[True, False]).head(TOP)
+    return largest.select(TRADE_COLUMNS).with_columns(pl.col("fill_pct").round(2).cast(pl.Decimal(18, 2)))
+
+
+def fill_line(recap: pl.DataFrame) -> str:
+    """How much of what the trades need was allocated."""
+    need, allocated = (Decimal(recap[name].sum() or 0) for name in ("need", "allocated_amount"))
+    statuses = recap.group_by("status").len().sort("len", "status", descending=[True, False])
+    share = f" ({100 * allocated / need:.1f} %)" if need else ""
+    listed = ", ".join(f"{count(number)} {status}" for status, number in statuses.iter_rows())
+    return f"{count(recap.height)} trades, {money(allocated)} of {money(need)} needed{share}: {listed or 'none'}"
+
+
+def print_story(console: Console, kickouts: pl.DataFrame, recap: pl.DataFrame) -> None:
+    """The tables, each under a line that says what it is."""
+    for title, frame in _tables(kickouts, recap):
+        if frame.height:
+            say(console)
+            say(console, title, style="bold")
+            print_table(console, _columns(frame), ("loan_id", "trade_id", "reason"), width=console.width)
+
+
+def _tables(kickouts: pl.DataFrame, recap: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    yield "Loans left out, by reason (opportunity cost: best trade over what the loan is worth elsewhere)", by_reason(kickouts)
+    yield f"Trades by size: {fill_line(recap)}", top_trades(recap)
+    yield "The loans that cost most to leave out", top_kickouts(kickouts)
+
+
+def _columns(frame: pl.DataFrame) -> Sequence[Column]:
+    return [Column(series.name, cell_texts(series), series.dtype.is_numeric()) for series in frame]
