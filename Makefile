@@ -29,7 +29,7 @@ proto: venv           ## generate shared/gen from protos/
 	$(BIN)/python -m shared.rpc.codegen
 
 bench: venv           ## every script of benchmarks/; results under docs/benchmarks
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m benchmarks.demo_run
 
 acceptance: venv      ## runs on generated and real tenants, judged by an independent checker in $(SHARED)
 	$(BIN)/python tests/acceptance/check_exports.py --shared $(SHARED)
