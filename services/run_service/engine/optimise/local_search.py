@@ -87,7 +87,7 @@ class _State:
         self.gain = gain[kept]
         self.cost = problem.pair_off / 1e12  # dollars a cent of shortfall
         self.problem = problem
-        number = np.full(len(gain), -1, dtype=np.int64)
+        number = np.full(max(1, len(gain)), -1, dtype=np.int64)  # one for loans without any candidate to point at
         number[kept] = np.arange(len(kept))
         self.choice = np.where(taken >= 0, number[np.maximum(taken, 0)], -1)
         placed = np.nonzero(self.choice >= 0)[0]
