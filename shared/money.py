@@ -5,7 +5,7 @@ A value is stored, sent and shown as a decimal; inside the engine it is an integ
 """
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,24 @@ TOTAL = pl.Decimal(20, AMOUNT_PLACES)
 
 Int64Array = npt.NDArray[np.int64]
 
+_WIDE = Context(prec=80, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Holds every number that is in range of anything here; beyond it operations raise InvalidOperation."""
 _AMOUNT_LIMB = 10**7
 _PRICE_LIMB = 10**4
 
 
 def round_half_away(value: Decimal, places: int) -> Decimal:
     """Round to `places` decimals, half away from zero."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_WIDE)
+
+
+def exact(value: Decimal, places: int) -> Decimal | None:
+    """The same number in its shortest form, or None if it is not finite, too large or has more than `places` decimals."""
+    try:
+        rounded = round_half_away(value, places)
+    except InvalidOperation:
+        return None
+    return rounded.normalize(_WIDE) + 0 if rounded == value else None  # + 0: there is no negative zero
 
 
 def scaled(value: Decimal | int | float | str, places: int) -> int:
@@ -42,7 +53,7 @@ def scaled(value: Decimal | int | float | str, places: int) -> int:
     """
     try:
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        return int(number.scaleb(places).to_integral_value(rounding=ROUND_HALF_UP))
+        return int(round_half_away(number, places).scaleb(places, _WIDE))
     except (InvalidOperation, OverflowError, ValueError) as error:
         raise ValueError(f"{value!r} is not a finite number") from error
 
@@ -131,14 +142,14 @@ def _times_power_of_ten(units: pl.Series, places: int) -> pl.Series:
 
 
 def _scaled_floats(series: pl.Series, scale: int) -> pl.Series:
-    """Floats times 10**scale as Int128; elements near a tie are decided on their shortest decimal."""
+    """Floats times 10**scale as Int128; where the product's own rounding could decide, the shortest decimal does."""
     values = series.fill_null(float("nan")).to_numpy()
     finite = np.isfinite(values) & (np.abs(values) < 10.0 ** (18 - scale))
     product = np.where(finite, values, 0.0) * 10.0**scale
     units = np.sign(product) * np.floor(np.abs(product) + 0.5)
     result = units.astype(np.int64)
-    near_tie = np.abs(np.abs(product) % 1.0 - 0.5) < 1e-3
-    for row in np.nonzero(finite & near_tie)[0]:
+    unsure = np.abs(np.abs(product) % 1.0 - 0.5) <= 1e-6 + np.abs(product) * 2.0**-51
+    for row in np.nonzero(finite & unsure)[0]:
         result[row] = scaled(float(values[row]), scale)
     out = pl.Series(series.name, result)
     return (out.set(pl.Series(~finite), None) if not finite.all() else out).cast(pl.Int128)

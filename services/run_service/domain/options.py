@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from shared.money import exact
+
 MIN_AS_OF_DATE, MAX_AS_OF_DATE = dt.date(1990, 1, 1), dt.date(2100, 12, 31)
 MAX_DAYS = 3650
 MAX_POINTS = Decimal(100)
@@ -194,12 +196,12 @@ class _Decimal:
             return None
         allowed = f"a decimal number of {self.unit} from {self.low} to {self.high} with at most 8 decimals"
         try:
-            number = Decimal(str(value))
+            number = exact(Decimal(str(value)), 8)
         except InvalidOperation:
             raise _NotAllowedError(value, allowed) from None
-        if not number.is_finite() or not self.low <= number <= self.high or number != round(number, 8):
+        if number is None or not self.low <= number <= self.high:
             raise _NotAllowedError(value, allowed)
-        return number + 0  # -0 is 0
+        return number
 
 
 def _pair_off_cost(value: Any) -> dict[Kind, Decimal]:

@@ -9,15 +9,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import reduce
-from operator import and_, or_
 from typing import Any
 
 import polars as pl
 
+from shared.money import exact
+
 MAX_DEPTH = 20
 MAX_CONDITIONS = 500
 MAX_LIST_LENGTH = 1000
+
+_NUMBER = pl.Decimal(38, 12)
+"""Holds every number a rule can compare with."""
 
 Value = str | bool | Decimal | dt.date
 _ORDERED = ("lt", "le", "gt", "ge")
@@ -79,7 +82,9 @@ def parse_rule(expression: str, fields: Mapping[str, pl.DataType]) -> Rule:
     """Parse and type-check a rule's JSON against the loan fields and their types. Raises RuleError with the path."""
     try:
         tree = json.loads(expression, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (json.JSONDecodeError, TypeError, RecursionError) as error:
+    except RuleError:
+        raise
+    except (ValueError, TypeError, RecursionError) as error:
         raise RuleError("$", f"is not JSON: {error}") from None
     return _Parser(fields).parse(tree, "$", 1)
 
@@ -87,9 +92,9 @@ def parse_rule(expression: str, fields: Mapping[str, pl.DataType]) -> Rule:
 def compile_rule(rule: Rule) -> pl.Expr:
     """The rule as a Boolean expression without nulls over a frame of loans."""
     if isinstance(rule, AllOf):
-        return reduce(and_, [compile_rule(part) for part in rule.parts])
+        return pl.all_horizontal([compile_rule(part) for part in rule.parts])
     if isinstance(rule, AnyOf):
-        return reduce(or_, [compile_rule(part) for part in rule.parts])
+        return pl.any_horizontal([compile_rule(part) for part in rule.parts])
     if isinstance(rule, Negation):
         return ~compile_rule(rule.part)
     return _compile_condition(rule).fill_null(value=False)
@@ -130,15 +135,21 @@ def _compile_condition(condition: Condition) -> pl.Expr:
         case "ge":
             return column >= values[0]
         case "in":
-            return reduce(or_, [column == value for value in values])
+            return _is_one_of(column, values)
         case "not_in":
-            return reduce(and_, [column != value for value in values])
+            return ~_is_one_of(column, values)
         case "between":
             return (column >= values[0]) & (column <= values[1])
         case "is_null":
             return column.is_null()
         case _:
             return column.is_not_null()
+
+
+def _is_one_of(column: pl.Expr, values: list[Value]) -> pl.Expr:
+    if isinstance(values[0], Decimal):
+        return column.cast(_NUMBER).is_in(pl.Series(values, dtype=_NUMBER).implode())
+    return column.is_in(values)
 
 
 class _Parser:
@@ -215,9 +226,9 @@ def _number(value: Any, path: str, field: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         raise RuleError(path, f"{value!r} is no number, which {field} needs")
     try:
-        number = Decimal(value)
+        number = exact(Decimal(value), _NUMBER.scale)
     except InvalidOperation:
         raise RuleError(path, f"{value!r} is no number, which {field} needs") from None
-    if not number.is_finite() or abs(number) >= 10**15 or number != round(number, 12):
-        raise RuleError(path, f"{value!r} must be finite, under 10**15 and have at most 12 decimals")
+    if number is None or abs(number) >= 10**15:
+        raise RuleError(path, f"{str(value)[:40]!r} must be finite, under 10**15 and have at most {_NUMBER.scale} decimals")
     return number

@@ -6,6 +6,7 @@ Amounts are dollars with 2 decimals, prices, carry and scores points with 8, rat
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import polars as pl
 
@@ -21,13 +22,14 @@ class InputTable:
     """One table a run reads.
 
     `optional` columns may be missing from the lender's table and are then null. A row with a null in one of `needed` is
-    ignored (never a loan). `key` identifies a row; of several rows with one key the first in sorted order counts.
+    ignored (never a loan). `key` identifies a row; of several rows with one key the `kept` one in sorted order counts.
     """
 
     columns: Mapping[str, pl.DataType]
     key: tuple[str, ...]
     needed: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    kept: Literal["first", "last"] = "first"
 
 
 INPUT_TABLES: Mapping[str, InputTable] = {
@@ -86,7 +88,7 @@ INPUT_TABLES: Mapping[str, InputTable] = {
     ),
     "pscat_pool_loans": InputTable(
         columns={"pool_name": TEXT, "loan_id": TEXT, "posted_date": DATE},
-        key=("pool_name", "loan_id"), needed=("pool_name", "loan_id", "posted_date"),
+        key=("pool_name", "loan_id"), needed=("pool_name", "loan_id", "posted_date"), kept="last",
     ),
     "rmcat_todays_prices": InputTable(
         columns={"investor_instrument": TEXT, "settlement_date": DATE, "price": PRICE},

@@ -36,6 +36,18 @@ class Adjustment:
     """The parts are within the range of a price."""
 
 
+@dataclass(frozen=True)
+class Carry:
+    """What holding some loans earns or costs, one element a loan."""
+
+    points: Int64Array
+    """1e-8 points."""
+    matched: BoolArray
+    """A row of the curve applied."""
+    storable: BoolArray
+    """Within the range of a price."""
+
+
 class Pricer:
     """Prices loans of a book on instruments and trades."""
 
@@ -48,7 +60,7 @@ class Pricer:
         self._grids = _rows_by(grid, "trade_id")
         self._rule_masks = {name: book.passes(name) for name in grid["syntax_name"].fill_null("").unique().to_list() if name}
         self._attributes = {
-            name: (to_scaled(column := loans.frame[name]) * 10 ** (6 - _scale(column)), column.is_not_null().to_numpy())
+            name: (_in_millionths(loans.frame[name]), loans.frame[name].is_not_null().to_numpy())
             for name in book.tables["rmusr_payups"]["attribute"].unique().to_list()
         }
 
@@ -111,12 +123,13 @@ class Pricer:
         price = divide_half_away_array(base * _TO_PRICE + np.where(storable, adjustment.total, 0), _TO_PRICE)
         return price, storable & (np.abs(price) < _PRICE_LIMIT * 1e8)
 
-    def carry(self, instrument: str, settle_day: int, eligible_day: Int32Array) -> tuple[Int64Array, BoolArray]:
-        """Carry, 1e-8 points, of loans eligible on these days, and whether a row of the curve applied."""
+    def carry(self, instrument: str, settle_day: int, eligible_day: Int32Array) -> Carry:
+        """Carry of loans eligible on these days, for a settlement on that day."""
         days = settle_day - eligible_day.astype(np.int64)
         curve = self._curves.get(instrument)
         if curve is None or not len(days):
-            return np.zeros(len(days), dtype=np.int64), np.zeros(len(days), dtype=np.bool_)
+            nothing = np.zeros(len(days), dtype=np.int64)
+            return Carry(nothing, nothing != 0, nothing == 0)
         low = int(days.min())
         distinct = np.arange(low, int(days.max()) + 1) if days.max() - low < 4096 else np.unique(days)
         total = np.zeros(len(distinct), dtype=np.int64)
@@ -126,9 +139,11 @@ class Pricer:
             applies = (distinct >= first) & (distinct <= last)
             total += np.where(applies, rate, 0)
             count += applies
-        carry = _divide_each(total * distinct * 100, 365 * np.maximum(count, 1))
+        count_or_one = np.maximum(count, 1)
+        storable = np.abs(total.astype(np.float64) * distinct / count_or_one / 365e6) < _PRICE_LIMIT
+        carry = _divide_each(np.where(storable, total, 0) * distinct * 100, 365 * count_or_one)
         place = np.searchsorted(distinct, days)
-        return carry[place], count[place] > 0
+        return Carry(carry[place], count[place] > 0, storable[place])
 
     def score(self, price: Int64Array, carry: Int64Array) -> Int64Array:
         """Score, 1e-8 points, by the run's price_mode."""
@@ -190,5 +205,8 @@ def _rows_by(frame: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
     return {str(key[0]): part for key, part in frame.partition_by(column, as_dict=True, maintain_order=True).items()}
 
 
-def _scale(series: pl.Series) -> int:
-    return series.dtype.scale if isinstance(series.dtype, pl.Decimal) else 0
+def _in_millionths(series: pl.Series) -> Int64Array:
+    """A numeric loan field in units of 1e-6; a value beyond every range of a payup stays beyond."""
+    factor = 10 ** (6 - (series.dtype.scale if isinstance(series.dtype, pl.Decimal) else 0))
+    most = int(np.iinfo(np.int64).max) // factor
+    return np.asarray(np.clip(to_scaled(series), -most, most) * factor, dtype=np.int64)

@@ -34,7 +34,7 @@ def clean_tables(inputs: RunInputs, options: RunOptions, warn: Warn) -> dict[str
 
 
 def _usable(name: str, frame: pl.DataFrame, warn: Warn) -> pl.DataFrame:
-    """Rows with everything that is needed, one a key (the first in the order of all columns)."""
+    """Rows with everything that is needed, one a key."""
     spec = INPUT_TABLES[name]
     complete = frame.drop_nulls(list(spec.needed))
     if len(complete) < len(frame):
@@ -44,10 +44,10 @@ def _usable(name: str, frame: pl.DataFrame, warn: Warn) -> pl.DataFrame:
     ordered = complete.sort(list(spec.columns), nulls_last=True)
     if not spec.key:
         return ordered
-    unique = ordered.unique(list(spec.key), keep="first", maintain_order=True)
+    unique = ordered.unique(list(spec.key), keep=spec.kept, maintain_order=True)
     if len(unique) < len(ordered):
         repeated = ordered.filter(pl.struct(spec.key).is_duplicated())
-        message = f"rows of {name} with the same {', '.join(spec.key)}: only the first counts"
+        message = f"rows of {name} with the same {', '.join(spec.key)}: only the {spec.kept} counts"
         warn(warning(Code.DATA_QUALITY, name, message, sorted(set(_keys(repeated, spec.key)))))
     return unique
 
@@ -137,6 +137,9 @@ class _Cleaner:
         relation = self.tables["pscat_trades_pools_relation"]
         orphans = relation.join(pools, on="pool_name", how="anti")
         self.tell_frame("pscat_trades_pools_relation", orphans, "relations of a trade to an unknown pool are ignored")
+        trades = self.tables["pscat_trades"].select("trade_id")
+        unknown = relation.join(trades, on="trade_id", how="anti")
+        self.tell_frame("pscat_trades_pools_relation", unknown, "relations of a pool to an unknown trade have no effect")
         self.tables["pscat_trades_pools_relation"] = relation.join(pools, on="pool_name", how="semi", maintain_order="left")
         postings = self.tables["pscat_pool_loans"]
         nowhere = pl.concat([postings.join(pools, on="pool_name", how="anti"), postings.join(loans, on="loan_id", how="anti")])

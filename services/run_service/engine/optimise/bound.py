@@ -86,7 +86,7 @@ def _solve_relaxation(
     """Room prices and candidate shares at the optimum of the linear relaxation over the candidates at `index`."""
     trades, pairs = problem.trade_count, len(index)
     if not trades or not pairs:
-        return np.zeros(trades), np.zeros(pairs)
+        return -cost, np.zeros(pairs)  # nobody can deliver: every dollar towards a band would save its pair-off
     rows = np.unique(problem.loan[index], return_inverse=True)[1]
     loans = int(rows.max()) + 1
     lo = np.maximum(0, problem.lo - problem.locked_fill) / _AMOUNT_UNIT

@@ -36,27 +36,20 @@ def run_passes(problem: AllocationProblem, stop: Stop, on_pass: Callable[[str, A
     placed_by = np.full(problem.loan_count, -1, dtype=np.int64)
     fill = problem.locked_fill.copy()
     lo, hi = problem.lo, problem.hi
-    passes: tuple[Callable[[], None], ...] = (
-        lambda: _exact_fit(best_first, start, loan, amount, best_trade, lo, hi, fill, taken),
-        lambda: _best_fit(by_priority, loan, trade, amount, hi, fill, taken),
-        lambda: _fill_remaining(best_first, worst_first, start, loan, trade, amount, lo, hi, fill, taken),
-        lambda: _best_fit(_orphan_order(problem, by_loan, loan, amount), loan, trade, amount, hi, fill, taken),
+    orphans = by_loan[np.lexsort((loan[by_loan], -amount[by_loan]))]  # largest loans first, each one's best trade first
+    passes: tuple[Callable[[int], None], ...] = (
+        lambda number: _exact_fit(best_first, start, loan, amount, best_trade, lo, hi, fill, taken, placed_by, number),
+        lambda number: _place_in_order(by_priority, loan, trade, amount, hi, fill, taken, placed_by, number),
+        lambda number: _fill_remaining(best_first, worst_first, start, loan, amount, lo, hi, fill, taken, placed_by, number),
+        lambda number: _place_in_order(orphans, loan, trade, amount, hi, fill, taken, placed_by, number),
     )
     allocation = Allocation(taken, placed_by)
     for number, (name, execute) in enumerate(zip(PASS_NAMES, passes, strict=True)):
         stop.checkpoint()
-        before = taken.copy()
-        execute()
-        placed_by[taken != before] = number
-        placed_by[taken < 0] = -1
+        execute(number)
         allocation = Allocation(np.where(taken >= 0, usable[np.maximum(taken, 0)] if len(usable) else -1, -1), placed_by.copy())
         on_pass(name, allocation)
     return allocation
-
-
-def _orphan_order(problem: AllocationProblem, by_loan: Int64Array, loan: Int64Array, amount: Int64Array) -> Int64Array:
-    """Candidates by (amount descending, loan), each loan's by (score descending, trade order)."""
-    return by_loan[np.lexsort((loan[by_loan], -amount[by_loan]))]
 
 
 def _starts(trade: Int64Array, trade_count: int) -> Int64Array:
@@ -74,6 +67,8 @@ def _exact_fit(
     hi: Int64Array,
     fill: Int64Array,
     taken: Int64Array,
+    placed_by: Int64Array,
+    number: int,
 ) -> None:
     """Trades in order. Own loans are the free ones whose best candidate trade is this one, whether or not it is full."""
     for j in range(len(lo)):
@@ -110,10 +105,11 @@ def _exact_fit(
         fill[j] = total  # 3. commit
         for k in range(count):
             taken[loan[chosen[k]]] = chosen[k]
+            placed_by[loan[chosen[k]]] = number
 
 
 @numba.njit(cache=True)
-def _best_fit(
+def _place_in_order(
     order: Int64Array,
     loan: Int64Array,
     trade: Int64Array,
@@ -121,12 +117,15 @@ def _best_fit(
     hi: Int64Array,
     fill: Int64Array,
     taken: Int64Array,
+    placed_by: Int64Array,
+    number: int,
 ) -> None:
     """Pairs in the order given: place the loan if it is still free and fits under hi."""
     for c in order:
         j = trade[c]
         if taken[loan[c]] < 0 and fill[j] + amount[c] <= hi[j]:
             taken[loan[c]] = c
+            placed_by[loan[c]] = number
             fill[j] += amount[c]
 
 
@@ -136,12 +135,13 @@ def _fill_remaining(
     worst_first: Int64Array,
     start: Int64Array,
     loan: Int64Array,
-    trade: Int64Array,
     amount: Int64Array,
     lo: Int64Array,
     hi: Int64Array,
     fill: Int64Array,
     taken: Int64Array,
+    placed_by: Int64Array,
+    number: int,
 ) -> None:
     """Trades in order, while below the band: add free candidates, then replace its loans by larger ones. One sweep."""
     for j in range(len(lo)):
@@ -152,6 +152,7 @@ def _fill_remaining(
             c = best_first[position]
             if taken[loan[c]] < 0 and fill[j] + amount[c] <= hi[j]:
                 taken[loan[c]] = c
+                placed_by[loan[c]] = number
                 fill[j] += amount[c]
         if fill[j] >= lo[j]:
             continue
@@ -174,6 +175,7 @@ def _fill_remaining(
                 if best < 0 or amount[c] > amount[best]:
                     best = c
             if best >= 0:
-                taken[loan[old]] = -1
+                taken[loan[old]] = placed_by[loan[old]] = -1
                 taken[loan[best]] = best
+                placed_by[loan[best]] = number
                 fill[j] += amount[best] - amount[old]

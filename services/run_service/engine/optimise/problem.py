@@ -111,7 +111,9 @@ def price_locks(book: Book, pricer: Pricer) -> Locks:
         instrument = book.instruments[book.trades.instrument[j]]
         base, known = pricer.base_price(j, loan[here])
         price[here], priced[here] = pricer.price(base, known, pricer.adjustment(instrument, loan[here]))
-        carry[here] = pricer.carry(instrument.name, int(book.trades.settle_day[j]), book.loans.eligible_day[loan[here]])[0]
+        found = pricer.carry(instrument.name, int(book.trades.settle_day[j]), book.loans.eligible_day[loan[here]])
+        carry[here] = found.points
+        priced[here] &= found.storable
     score = np.where(priced, pricer.score(price, carry), 0)
     return Locks(loan, trade, price, carry, score, priced)
 

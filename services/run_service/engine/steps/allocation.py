@@ -14,6 +14,7 @@ from services.run_service.engine.optimise.construct import round_relaxation
 from services.run_service.engine.optimise.local_search import SearchResult, improve
 from services.run_service.engine.optimise.passes import PASS_NAMES, run_passes
 from services.run_service.engine.optimise.problem import AllocationProblem, Locks
+from services.run_service.engine.optimise.ties import prefer_low_priorities
 from services.run_service.engine.optimise.value import Allocation, dollars, nothing, value_dollars, value_units
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.stop import Stop
@@ -76,7 +77,7 @@ class _Allocator:
         limit = self.options.time_limit
         self.stop.start_improvement(None if limit is None else float(limit))
         result = self.search(start, bound, upper)
-        allocation = self.named(result.taken)
+        allocation = self.named(prefer_low_priorities(self.problem, result.taken))
         value = value_units(self.problem, self.locks, allocation)
         if baseline is not None and value < value_units(self.problem, self.locks, baseline):
             allocation, value = self.named(baseline.taken), value_units(self.problem, self.locks, baseline)

@@ -12,7 +12,7 @@ import numpy as np
 from services.run_service.domain.options import Kind
 from services.run_service.domain.run import Step
 from services.run_service.engine.book import Book, BoolArray, Instrument, Int32Array
-from services.run_service.engine.pricing import Adjustment, Pricer
+from services.run_service.engine.pricing import Adjustment, Carry, Pricer
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.reach import Reach, Stage
 from services.run_service.engine.stop import Stop
@@ -143,11 +143,13 @@ class _Builder:
         self.reach.mark(loans, Stage.NO_PRICE, constraint, trade)
         base, known = self.pricer.base_price(trade, loans)
         price, priced = self.pricer.price(base, known, _part(eligible.adjustment, inside))
+        carry = self._carry(instrument, settle_day, loans)
+        priced &= carry.storable
         if floor is not None:
             self.reach.mark(loans[priced], Stage.BELOW_PRICE_FLOOR, constraint[priced], trade)
             priced &= price >= floor
         self.reach.mark(loans[priced], Stage.CANDIDATE, constraint[priced], trade)
-        return self._pairs(instrument, settle_day, loans[priced], constraint[priced], price[priced])
+        return _pairs(loans, constraint, price, carry, priced)
 
     def on_synthetic(self, instrument: Instrument, eligible: Eligible, trade: int) -> _Pairs:
         """Settlement and price of one synthetic trade."""
@@ -156,13 +158,11 @@ class _Builder:
         loans = eligible.loans[inside]
         base = np.full(len(loans), self.book.synthetic.price[trade])
         price, priced = self.pricer.price(base, np.ones(len(loans), dtype=np.bool_), _part(eligible.adjustment, inside))
-        return self._pairs(instrument, settle_day, loans[priced], eligible.constraint[inside][priced], price[priced])
+        carry = self._carry(instrument, settle_day, loans)
+        return _pairs(loans, eligible.constraint[inside], price, carry, priced & carry.storable)
 
-    def _pairs(
-        self, instrument: Instrument, settle_day: int, loans: Int64Array, constraint: Int32Array, price: Int64Array
-    ) -> _Pairs:
-        carry, matched = self.pricer.carry(instrument.name, settle_day, self.book.loans.eligible_day[loans])
-        return _Pairs(loans, constraint, price, carry, int(matched.sum()))
+    def _carry(self, instrument: Instrument, settle_day: int, loans: Int64Array) -> Carry:
+        return self.pricer.carry(instrument.name, settle_day, self.book.loans.eligible_day[loans])
 
     def _settles(self, loans: Int64Array, settle_day: int) -> BoolArray:
         """Loans for which a settlement day lies within the windows of the options."""
@@ -174,6 +174,10 @@ class _Builder:
         if options.max_eligible_days:
             inside &= book.has_close_date[loans] | (eligible_day <= options.max_eligible_days)
         return np.asarray(inside)
+
+
+def _pairs(loans: Int64Array, constraint: Int32Array, price: Int64Array, carry: Carry, which: BoolArray) -> _Pairs:
+    return _Pairs(loans[which], constraint[which], price[which], carry.points[which], int(carry.matched[which].sum()))
 
 
 def _in_window(instrument: Instrument, note: Int64Array) -> BoolArray:

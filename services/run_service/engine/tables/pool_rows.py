@@ -98,6 +98,7 @@ def _on_old_trade(
         base, has_base = outcome.pricer.base_price(j, loans[here])
         price[here], known[here] = outcome.pricer.price(base, has_base, outcome.pricer.adjustment(instrument, loans[here]))
         settle_day = int(book.trades.settle_day[j])
-        carry, _ = outcome.pricer.carry(instrument.name, settle_day, book.loans.eligible_day[loans[here]])
-        score[here] = outcome.pricer.score(price[here], carry)
+        carry = outcome.pricer.carry(instrument.name, settle_day, book.loans.eligible_day[loans[here]])
+        score[here] = outcome.pricer.score(price[here], carry.points)
+        known[here] &= carry.storable
     return price, score, known
