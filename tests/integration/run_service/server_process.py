@@ -16,7 +16,7 @@ from tests.fakes import fake_work
 from tests.integration.run_service.desk import Desk, desk_of
 
 ROOT = Path(__file__).parents[3]
-FAST = {"POWERFILL_LEASE_S": "1.5", "POWERFILL_HEARTBEAT_S": "0.3", "POWERFILL_SWEEP_S": "0.3", "POWERFILL_WORKERS": "1"}
+FAST = {"POWERFILL_LEASE_S": "3", "POWERFILL_HEARTBEAT_S": "0.3", "POWERFILL_SWEEP_S": "0.3", "POWERFILL_WORKERS": "1"}
 """Leases and sweeps short enough for a test."""
 
 

@@ -36,7 +36,7 @@ async def quick_desk(registry: TenantRegistry, filled: TenantDatabase) -> AsyncI
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Nobody else writes to the SQLite file."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     connection.execute("begin immediate")
     try:
         yield

@@ -22,7 +22,7 @@ from tests.fakes import fake_work
 from tests.integration.run_service.desk import Desk, desk_of, eventually, settings_for, status_name
 from tests.integration.run_service.server_process import server_process
 
-FAST = {"lease_s": 1.5, "heartbeat_s": 0.3, "sweep_s": 0.3, "drain_s": 0}
+FAST = {"lease_s": 3.0, "heartbeat_s": 0.3, "sweep_s": 0.3, "drain_s": 0}
 
 
 async def a_run_at_work(desk: Desk) -> str:
@@ -181,7 +181,7 @@ async def test_a_submission_that_meets_a_lost_run_starts_the_takeover_and_says_w
         await ended_by(process, signal.SIGKILL)
     never_sweeps = {**FAST, "sweep_s": 3600}
     async with running(settings_for(registry, **never_sweeps), fake_work) as server, desk_of(server.address) as desk:
-        await asyncio.sleep(1.6)  # the lease passes after the only sweep
+        await asyncio.sleep(3.1)  # the lease passes after the only sweep
         behave("")
         with pytest.raises(ReceivedError) as raised:
             await desk.submit()

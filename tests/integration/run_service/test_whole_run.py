@@ -157,5 +157,6 @@ async def test_the_event_loop_goes_on_while_a_run_is_at_work(desk: Desk) -> None
         await asyncio.sleep(0.005)
     measuring.cancel()
     assert len(calls) > 20
-    assert sorted(lags)[int(len(lags) * 0.99)] < 0.05
-    assert sorted(calls)[int(len(calls) * 0.99)] < 0.05
+    # A run that worked in this loop would block it for all of its half second; a busy machine delays a few of the calls.
+    assert sorted(lags)[int(len(lags) * 0.9)] < 0.05
+    assert sorted(calls)[int(len(calls) * 0.9)] < 0.1
