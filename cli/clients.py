@@ -143,10 +143,10 @@ class ReportClient(_Client):
 
 
 @contextlib.asynccontextmanager
-async def run_client(target: Target, tenant_id: str) -> AsyncIterator[RunClient]:
-    """The run service of the target; a local one lives as long as the block."""
+async def run_client(target: Target, tenant_id: str, *, executes: bool = False) -> AsyncIterator[RunClient]:
+    """The run service of the target; a local one lives as long as the block and executes runs only where that is asked."""
     async with (
-        _address(target, "run_service", target.server) as address,
+        _address(target, "run_service", target.server, workers=int(executes)) as address,
         run_client_at(address, tenant_id, is_local=not target.server, again=target.again()) as client,
     ):
         yield client
@@ -185,13 +185,13 @@ async def _connected(address: str, tenant_id: str) -> AsyncIterator[Connection]:
 
 
 @contextlib.asynccontextmanager
-async def _address(target: Target, service: str, server: str) -> AsyncIterator[str]:
+async def _address(target: Target, service: str, server: str, **hosting: int) -> AsyncIterator[str]:
     """The server's address, or that of the service of this name in `cli.local`, hosted as long as the block lasts."""
     if server:
         yield server
         return
     local = importlib.import_module("cli.local")  # both services whole, which a call of a server does not need
-    async with getattr(local, service)(target.registry) as address:
+    async with getattr(local, service)(target.registry, **hosting) as address:
         yield address
 
 

@@ -172,7 +172,7 @@ def _figure_lines(progress: RunProgress) -> list[str]:
     lines = _value_texts(progress)
     if progress.warnings:
         by_code = ", ".join(f"{code} {number}" for code, number in sorted(progress.warnings.items()))
-        lines.append(f"{progress.warnings.total()} warnings: {by_code}")
+        lines.append(f"warnings {progress.warnings.total()}: {by_code}")
     return lines
 
 

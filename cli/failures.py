@@ -32,7 +32,7 @@ def told(error: Exception, arguments: Sequence[str]) -> Told:
             lines = [f"{field.field}: {field.description}" for field in error.fields if field.description not in error.message]
             lines += [f"{item.kind} {item.subject}: {item.description}" for item in error.preconditions]
             return Told(_message(error.message, error.reason), tuple(lines), _code(error.category.value))
-        case AddressError():
+        case AddressError() | OSError():
             return Told(str(error), (), ExitCode.ERROR)
         case _:
             return unexpected(error, arguments)

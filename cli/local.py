@@ -27,15 +27,15 @@ _Server = TypeVar("_Server")
 
 
 @contextlib.asynccontextmanager
-async def run_service(registry: Path | None, address: str = "") -> AsyncIterator[str]:
-    """The run service with one worker process, at this address or on a private socket; gives its address.
+async def run_service(registry: Path | None, address: str = "", workers: int = 1) -> AsyncIterator[str]:
+    """The run service with its worker processes, at this address or on a private socket; gives its address.
 
-    A run that is active at the end is left to the next host.
+    Without a worker it answers questions and executes nothing. A run that is active at the end is left to the next host.
     """
     level = _log_level()
     configure_logging(json=False, level=level)
     with _private_socket("run.sock") as private:
-        own = {"run_address": address or private, "workers": 1, "drain_s": 0, "log_json": False, "log_level": level}
+        own = {"run_address": address or private, "workers": workers, "drain_s": 0, "log_json": False, "log_level": level}
         async with _started_whole(run_app.running(settings(RunSettings, registry, **own))) as server:
             yield server.address
 

@@ -40,7 +40,7 @@ def run(
 
 
 async def _run(target: Target, tenant_id: str, options: RunOptions, *, watch: bool, as_json: bool) -> ExitCode:
-    async with run_client(target, tenant_id) as client:
+    async with run_client(target, tenant_id, executes=True) as client:
         with display_for(watch=watch, as_json=as_json, title=f"run of {tenant_id}") as display:
             progress = await execute(client, options, display)
         ended = await client.get(progress.run_id)

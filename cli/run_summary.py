@@ -62,9 +62,7 @@ def print_options(run: Run) -> None:
 
 def summary_rows(summary: RunSummary) -> list[tuple[str, str]]:
     """The figures of a complete run that a desk reads first, each with its name."""
-    gain = Decimal(summary.value.value) - Decimal(summary.baseline_value.value)
-    than = f"{money(abs(gain))} {'less' if gain < 0 else 'more'} than with every unlocked loan left out"
-    rows = [("value", f"{money(summary.value.value)}, {than}")]
+    rows = [("value", f"{money(summary.value.value)}{_gain(summary)}")]
     if summary.HasField("gap_amount"):
         end = f"; {ENDS[summary.ended_by]}" if summary.ended_by in ENDS else ""
         kind = word(BoundKind.DESCRIPTOR, summary.bound_kind)
@@ -75,7 +73,7 @@ def summary_rows(summary: RunSummary) -> list[tuple[str, str]]:
             )
         )
         rows.append(("upper bound", f"{money(summary.upper_bound.value)}{f' ({kind})' if kind else ''}{end}"))
-    if summary.HasField("passes_value"):
+    if summary.HasField("passes_value") and summary.HasField("value"):
         over = Decimal(summary.value.value) - Decimal(summary.passes_value.value)
         rows.append(("over PASSES", f"{money(over)} (PASSES reaches {money(summary.passes_value.value)})"))
     allocated = f"{count(summary.allocated_count)} of {count(summary.in_scope_count)} loans"
@@ -113,6 +111,14 @@ def _headline(run: Run) -> str:
     replay = f", replay of {run.replay_of}" if run.replay_of else ""
     what = f"as of {options['as_of_date']}, {options['strategy']}{replay}"
     return f"run {run.run_id} of {run.tenant_id}: {status_word(run)} {time} ({what})"
+
+
+def _gain(summary: RunSummary) -> str:
+    """What the allocation adds, where both values are there."""
+    if not (summary.HasField("value") and summary.HasField("baseline_value")):
+        return ""
+    gain = Decimal(summary.value.value) - Decimal(summary.baseline_value.value)
+    return f", {money(abs(gain))} {'less' if gain < 0 else 'more'} than with every unlocked loan left out"
 
 
 def _reasons(summary: RunSummary) -> str:

@@ -86,7 +86,7 @@ def show(
                 await watch_run(client, run_id, display)
         return await client.get(run_id)
 
-    run = asyncio.run(_with_client(target, tenant_id, shown))
+    run = asyncio.run(_with_client(target, tenant_id, shown, executes=watch))
     if not as_json:
         print_run(run)
     elif not watch:
@@ -177,7 +177,7 @@ def replay(
     async def replayed(client: RunClient) -> Run:
         return await client.get((await watch_run(client, (await client.replay(run_id)).run_id, Quiet())).run_id)
 
-    run = asyncio.run(_with_client(target, tenant_id, replayed))
+    run = asyncio.run(_with_client(target, tenant_id, replayed, executes=True))
     if as_json:
         print_json(run_json(run))
     else:
@@ -185,8 +185,10 @@ def replay(
     raise typer.Exit(EXIT_CODES[run.status])
 
 
-async def _with_client(target: Target, tenant_id: str, ask: Callable[[RunClient], Awaitable[_Answer]]) -> _Answer:
-    async with run_client(target, tenant_id) as client:
+async def _with_client(
+    target: Target, tenant_id: str, ask: Callable[[RunClient], Awaitable[_Answer]], *, executes: bool = False
+) -> _Answer:
+    async with run_client(target, tenant_id, executes=executes) as client:
         return await ask(client)
 
 

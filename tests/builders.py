@@ -1,4 +1,4 @@
-"""Small named instances: rows as dicts with what a test does not care about filled in, as frames for the engine or as tables."""
+"""A small tenant: rows as dicts with what a test does not care about filled in, written into its tables."""
 
 import datetime as dt
 import json
@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from services.run_service.engine.frames import INPUT_TABLES, RunInputs, conform
 from shared.database.bulk import frame_type, write_frame
 from shared.database.tables import CONFIG_TABLES, LENDER_TABLES
 from shared.tenancy.database import TenantDatabase
@@ -77,11 +76,6 @@ def small_instance(loan_count: int = 6, **tables: Sequence[Row]) -> dict[str, Se
     }
 
 
-def inputs_of(instance: Instance) -> RunInputs:
-    """The instance as the engine takes it."""
-    return RunInputs({name: conform(name, _frame(name, instance.get(name, ())))[0] for name in INPUT_TABLES})
-
-
 async def fill(database: TenantDatabase, instance: Instance) -> None:
     """Write the instance's rows into a migrated tenant's tables."""
     tables = {**LENDER_TABLES, **CONFIG_TABLES}
@@ -93,11 +87,6 @@ async def fill(database: TenantDatabase, instance: Instance) -> None:
                 [_series(column.name, [row.get(column.name) for row in rows], frame_type(column)) for column in columns]
             )
             await write_frame(connection, table, frame)
-
-
-def _frame(name: str, rows: Sequence[Row]) -> pl.DataFrame:
-    columns = INPUT_TABLES[name].columns
-    return pl.DataFrame([_series(column, [row.get(column) for row in rows], dtype) for column, dtype in columns.items()])
 
 
 def _series(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:

@@ -9,6 +9,7 @@ from rich.console import Console
 from cli.console import count, money, say
 from cli.report_text import cell_texts
 from cli.text_table import Column, print_table
+from shared.money import to_decimal
 
 TOP = 8
 
@@ -40,8 +41,8 @@ def top_kickouts(kickouts: pl.DataFrame) -> pl.DataFrame:
 
 def top_trades(recap: pl.DataFrame) -> pl.DataFrame:
     """The largest trades by open amount."""
-    largest = recap.sort("need", "trade_id", descending=[True, False]).head(TOP)
-    return largest.select(TRADE_COLUMNS).with_columns(pl.col("fill_pct").round(2).cast(pl.Decimal(18, 2)))
+    largest = recap.sort("need", "trade_id", descending=[True, False]).head(TOP).select(TRADE_COLUMNS)
+    return largest.with_columns(to_decimal(largest["fill_pct"], pl.Decimal(18, 2)))
 
 
 def fill_line(recap: pl.DataFrame) -> str:

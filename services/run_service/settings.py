@@ -22,8 +22,8 @@ class Settings(BaseSettings):
     """Where to listen: `host:port` on a loopback interface (port 0: any free one) or `unix:PATH`."""
     page_token_secret: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(32)), min_length=16)
     """Signs page tokens. Without one each start has its own, and tokens end with it; replicas must share one."""
-    workers: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=1, le=256)
-    """Worker processes: how many runs are at work at one time."""
+    workers: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=0, le=256)
+    """Worker processes: how many runs are at work at one time. With 0 the server answers questions and executes nothing."""
     queue_size: int = Field(default=64, ge=1)
     """How many runs may wait for a worker."""
     lease_s: float = Field(default=30.0, gt=0)

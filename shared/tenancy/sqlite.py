@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.database.tables import SQLITE_SCHEMAS
-from shared.errors import Category, PowerFillError, Reason, database_permission
+from shared.errors import Category, PowerFillError, PreconditionViolation, Reason, database_permission
 from shared.tenancy.meaning import MissingTable, Timeouts
 
 _POOL_SIZE = 5
 _INSTRUCTIONS_BETWEEN_CHECKS = 100_000
 _NO_SUCH = re.compile(r"no such (?:table|column): (?:\w+\.)*(\w+)|table (\w+) has no column named")
+_NOT_UTF8 = re.compile(r"Could not decode to UTF-8 column '(\w+)'")
 _WRITTEN = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s+"?(\w+)', re.IGNORECASE)
 
 _READONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
@@ -73,8 +74,21 @@ class SqliteBackend:
             return _cannot_open(_path(url), tenant_id)
         if code in _WHY:
             return _unavailable(tenant_id, _WHY[code])
+        undecodable = _NOT_UTF8.search(str(error.orig))
+        if undecodable:
+            return _not_text(tenant_id, undecodable[1])
         missing = _NO_SUCH.search(str(error.orig))
         return MissingTable(missing[1] or missing[2]) if missing else None
+
+
+def _not_text(tenant_id: str, column: str) -> PowerFillError:
+    return PowerFillError(
+        Category.FAILED_PRECONDITION,
+        Reason.PREFLIGHT_FAILED,
+        f"the database of tenant {tenant_id!r} holds text in column {column} that is not UTF-8; correct it",
+        {"tenant_id": tenant_id, "object": column},
+        preconditions=[PreconditionViolation("DATA_QUALITY", column, "store its text as UTF-8")],
+    )
 
 
 def _path(url: sa.URL) -> Path:

@@ -580,12 +580,12 @@ def _output(op: Operations, name: str, *parts: sa.schema.SchemaItem) -> None:
     table = op.create_table(name, *parts, schema=SCHEMA, sqlite_with_rowid=False)
     schema = _schema_of_names(op)
     history = sa.table(
-        "pfill_run_history", *(sa.column(c) for c in ("run_id", "status", "replay_of", "ended_at_utc")), schema=schema
+        "pfill_run_history", *(sa.column(c) for c in ("run_id", "status", "replay_of", "submitted_at_utc")), schema=schema
     )
     latest = (
         sa.select(history.c.run_id)
         .where(history.c.status == sa.literal_column("'COMPLETE'"), history.c.replay_of == sa.literal_column("''"))
-        .order_by(history.c.ended_at_utc.desc(), history.c.run_id.desc())
+        .order_by(history.c.submitted_at_utc.desc(), history.c.run_id.desc())
         .limit(1)
     )
     rows = sa.table(name, *(sa.column(c.name) for c in table.columns), schema=schema)

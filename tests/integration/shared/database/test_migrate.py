@@ -120,11 +120,11 @@ async def test_a_view_shows_the_latest_complete_run_that_is_no_replay(fresh: Ten
     later = [NOON + dt.timedelta(hours=hours) for hours in range(5)]
     await record(
         fresh,
-        {"run_id": "old", "ended_at_utc": later[0]},
-        {"run_id": "latest", "ended_at_utc": later[1]},
-        {"run_id": "replay", "ended_at_utc": later[2], "replay_of": "old"},
-        {"run_id": "failed", "ended_at_utc": later[3], "status": "FAILED"},
-        {"run_id": "active", "status": "ALLOCATING"},
+        {"run_id": "old", "submitted_at_utc": later[0]},
+        {"run_id": "latest", "submitted_at_utc": later[1]},
+        {"run_id": "replay", "submitted_at_utc": later[2], "replay_of": "old"},
+        {"run_id": "failed", "submitted_at_utc": later[3], "status": "FAILED"},
+        {"run_id": "active", "submitted_at_utc": later[4], "status": "ALLOCATING"},
     )
     assert await shown(fresh, table) == ["latest"]
     async with fresh.connect() as connection:
@@ -132,10 +132,13 @@ async def test_a_view_shows_the_latest_complete_run_that_is_no_replay(fresh: Ten
     assert list(columns) == [column.name for column in table.columns]
 
 
-async def test_of_two_runs_that_ended_together_the_greater_id_is_shown(fresh: TenantDatabase) -> None:
+async def test_of_two_runs_of_one_moment_the_greater_id_is_shown(fresh: TenantDatabase) -> None:
     await migrate(fresh)
     await record(
-        fresh, {"run_id": "b", "ended_at_utc": NOON}, {"run_id": "c", "ended_at_utc": NOON}, {"run_id": "a", "ended_at_utc": NOON}
+        fresh,
+        {"run_id": "b", "submitted_at_utc": NOON},
+        {"run_id": "c", "submitted_at_utc": NOON},
+        {"run_id": "a", "submitted_at_utc": NOON},
     )
     assert await shown(fresh, OUTPUT_TABLES["pfill_powerfill_guide"]) == ["c"]
 
@@ -163,7 +166,7 @@ async def test_one_run_a_request(fresh: TenantDatabase) -> None:
 
 async def test_a_second_migration_changes_nothing(fresh: TenantDatabase, tmp_path: Path) -> None:
     await migrate(fresh)
-    await record(fresh, {"run_id": "a", "ended_at_utc": NOON})
+    await record(fresh, {"run_id": "a", "submitted_at_utc": NOON})
     before = definitions(tmp_path / "fresh.db", "table", "index", "view")
     result = await migrate(fresh)
     assert result == MigrationResult("fresh", SCHEMA_REVISION, SCHEMA_REVISION, (), ())

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from shared.database.bulk import read_frame
 from shared.database.check import look_over
 from shared.database.load import load
 from shared.database.migrate import migrate
+from shared.database.tables import LENDER_TABLES
 from shared.errors import Category, PowerFillError, Reason
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
@@ -98,3 +100,14 @@ async def test_a_file_that_is_no_database(connections: TenantConnections, regist
         with pytest.raises(PowerFillError, match="its file is no SQLite database") as caught:
             await act(database)
         assert caught.value.category is Category.UNAVAILABLE
+
+
+async def test_text_that_is_not_utf8_is_told_by_its_column(acme: TenantDatabase) -> None:
+    # another program may store bytes as text; SQLite does not mind until somebody reads them
+    async with acme.begin() as connection:
+        await connection.exec_driver_sql("INSERT INTO loan_shipped (loan_id, investor) VALUES ('L1', CAST(X'46FF' AS TEXT))")
+    with pytest.raises(PowerFillError) as caught:
+        async with acme.connect() as connection:
+            await read_frame(connection, LENDER_TABLES["loan_shipped"], ["loan_id", "investor"])
+    assert (caught.value.category, caught.value.metadata["object"]) == (Category.FAILED_PRECONDITION, "investor")
+    assert "not UTF-8" in caught.value.message

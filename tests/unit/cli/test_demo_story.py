@@ -1,0 +1,83 @@
+"""What a desk reads after the demo, on rows solved by hand."""
+
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from cli.demo.story import KICKOUT_COLUMNS, TRADE_COLUMNS, by_reason, fill_line, print_story, top_kickouts, top_trades
+from cli.report_pages import REPORTS
+
+
+def rows_of(report: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows of a report; columns that are not named are null."""
+    columns = REPORTS[report].columns
+    given = {name: [row.get(name) for row in rows] for name in columns}
+    return pl.DataFrame([pl.Series(name, given[name], dtype=dtype, strict=False) for name, dtype in columns.items()])
+
+
+def kickout(loan_id: str, reason: str, amount: str | None, cost: str | None = None) -> dict[str, Any]:
+    exact = {"loan_amount": amount, "opportunity_cost": cost}
+    return {"loan_id": loan_id, "reason": reason, **{name: text and Decimal(text) for name, text in exact.items()}}
+
+
+def trade(trade_id: str, need: str, allocated: str, fill_pct: str, status: str) -> dict[str, Any]:
+    return {
+        "trade_id": trade_id, "need": Decimal(need), "allocated_amount": Decimal(allocated), "fill_pct": Decimal(fill_pct),
+        "status": status,
+    }  # fmt: skip
+
+
+KICKOUTS = rows_of(
+    "kickouts",
+    [
+        kickout("L1", "NO_CAPACITY", "100.00", "1.50"),
+        kickout("L2", "NO_CAPACITY", "200.00", "2.50"),
+        kickout("L3", "DATA_ERROR", None),
+        kickout("L4", "DATA_ERROR", "-50.00"),
+        kickout("L5", "NOT_WORTH_IT", "300.00", "0.00"),
+    ],
+)
+RECAP = rows_of(
+    "trade_recap",
+    [
+        trade("T1", "1000.00", "995.00", "99.505000", "FILLED"),
+        trade("T2", "3000.00", "0.00", "0.000000", "EMPTY"),
+        trade("T3", "1000.00", "1005.00", "100.500001", "FILLED"),
+    ],
+)
+
+
+def test_reasons() -> None:
+    assert by_reason(KICKOUTS).rows() == [
+        ("NO_CAPACITY", 2, Decimal("300.00"), Decimal("4.00")),
+        ("NOT_WORTH_IT", 1, Decimal("300.00"), Decimal("0.00")),
+        ("DATA_ERROR", 2, Decimal("0.00"), None),
+    ]
+
+
+def test_the_costliest_loans_come_first_and_only_those_that_cost() -> None:
+    assert top_kickouts(KICKOUTS)["loan_id"].to_list() == ["L2", "L1"]
+    assert set(KICKOUT_COLUMNS) <= set(REPORTS["kickouts"].columns)
+    assert set(TRADE_COLUMNS) <= set(REPORTS["trade_recap"].columns)
+
+
+def test_the_largest_trades_come_first() -> None:
+    top = top_trades(RECAP)
+    assert top["trade_id"].to_list() == ["T2", "T1", "T3"]
+    assert top["fill_pct"].to_list() == [Decimal("0.00"), Decimal("99.51"), Decimal("100.50")]
+
+
+def test_fill() -> None:
+    assert fill_line(RECAP) == "3 trades, $2,000.00 of $5,000.00 needed (40.0 %): 2 FILLED, 1 EMPTY"
+    assert fill_line(RECAP.clear()) == "0 trades, $0.00 of $0.00 needed: none"
+
+
+def test_the_story_has_its_tables_and_leaves_out_empty_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    print_story(Console(width=120, highlight=False), KICKOUTS, RECAP)
+    text = capsys.readouterr().out
+    assert text.index("Loans left out, by reason") < text.index("Trades by size: 3 trades") < text.index("cost most to leave out")
+    print_story(Console(width=120), KICKOUTS.clear(), RECAP.clear())
+    assert capsys.readouterr().out == ""
