@@ -14,7 +14,7 @@ from services.run_service.domain.run import Step
 from services.run_service.engine.book import Book, open_book
 from services.run_service.engine.frames import OUTPUT_KEYS, OUTPUT_TABLES, RunInputs
 from services.run_service.engine.optimise.problem import pose, price_locks
-from services.run_service.engine.outcome import Outcome
+from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.result import RunResult
@@ -78,30 +78,30 @@ def run_pipeline(inputs: RunInputs, options: RunOptions, progress: Progress, sto
     locks = price_locks(book, pricer)
     problem = pose(book, candidates, synthetic, locks)
     decision = allocate(book, problem, locks, report, stop)
-    outcome = Outcome(book, pricer, candidates, synthetic, reach, problem, locks, decision)
-    _warn_of_overfilling(outcome, report)
-    report.completed(Step.ALLOCATION, int((outcome.trade >= 0).sum()))
+    ledger = Ledger(book, pricer, candidates, synthetic, reach, problem, locks, decision)
+    _warn_of_overfilling(ledger, report)
+    report.completed(Step.ALLOCATION, int((ledger.trade >= 0).sum()))
 
     stop.checkpoint()
     report.started(Step.POOL_GUIDE)
-    pools = guide_pools(book, outcome.trade)
-    pool_guide = pool_rows(outcome, pools)
+    pools = guide_pools(book, ledger.trade)
+    pool_guide = pool_rows(ledger, pools)
     report.completed(Step.POOL_GUIDE, len(pool_guide))
 
     stop.checkpoint()
     report.started(Step.UE)
-    unconstrained = unconstrained_execution(outcome)
+    unconstrained = unconstrained_execution(ledger)
     _tell_of_synthetic(book, unconstrained.best, report)
     report.completed(Step.UE, len(unconstrained.best))
 
-    by_constraint, by_trade_and_constraint = constraint_blocks(outcome)
+    by_constraint, by_trade_and_constraint = constraint_blocks(ledger)
     tables = _finished(
         {
             "pfill_cash_market_map": market_map,
-            "pfill_loan2trade_candy_level_01": candidate_table(outcome),
-            "pfill_powerfill_guide": allocation_guide(outcome, pools),
-            "pfill_kickout_guide_01": kickouts(outcome),
-            "pfill_trade_base": trade_recap(outcome, pools, base),
+            "pfill_loan2trade_candy_level_01": candidate_table(ledger),
+            "pfill_powerfill_guide": allocation_guide(ledger, pools),
+            "pfill_kickout_guide_01": kickouts(ledger),
+            "pfill_trade_base": trade_recap(ledger, pools, base),
             "pfill_cblock_guide": by_constraint,
             "pfill_trade_cblock_base": by_trade_and_constraint,
             "pfill_pool_guide": pool_guide,
@@ -111,7 +111,7 @@ def run_pipeline(inputs: RunInputs, options: RunOptions, progress: Progress, sto
             "pfill_powerfill_log": log.table(),
         }
     )
-    return RunResult(tables, summarise(outcome, tables), book.loans.frame["loan_id"])
+    return RunResult(tables, summarise(ledger, tables), book.loans.frame["loan_id"])
 
 
 class _Reporter(Progress):
@@ -146,9 +146,9 @@ class _Reporter(Progress):
         self.progress.pass_completed(name, value, upper_bound, allocated_count)
 
 
-def _warn_of_overfilling(outcome: Outcome, report: _Reporter) -> None:
-    trades = outcome.book.trades
-    over = trades.ids.filter(pl.Series(outcome.fill > trades.hi)).to_list()
+def _warn_of_overfilling(ledger: Ledger, report: _Reporter) -> None:
+    trades = ledger.book.trades
+    over = trades.ids.filter(pl.Series(ledger.fill > trades.hi)).to_list()
     if over:
         message = "lockdowns alone fill these trades beyond their band"
         report.warning(warning(Code.OVERFILLED_BY_LOCKS, "pfill_lockdown", message, over, "release some of the lockdowns"))

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.outcome import Outcome
+from services.run_service.engine.ledger import Ledger
 from shared.money import AMOUNT_PLACES, points_to_cents, round_half_away, sum_exact, unscaled
 
 
-def summarise(outcome: Outcome, tables: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+def summarise(ledger: Ledger, tables: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
     """The figures of a complete run; `tables` are its output tables after step 6."""
-    book, decision, candidates = outcome.book, outcome.decision, outcome.candidates
+    book, decision, candidates = ledger.book, ledger.decision, ledger.candidates
     loans, trades = book.loans, book.trades
-    allocated = outcome.trade >= 0
+    allocated = ledger.trade >= 0
     in_scope_cents = sum_exact(np.maximum(0, loans.amount))
     counts = np.bincount(candidates.constraint, minlength=len(book.constraints))
-    shortfall = np.where(trades.in_window, np.maximum(0, trades.lo - outcome.fill), 0)
-    filled = trades.in_window & (outcome.fill >= trades.lo)
+    shortfall = np.where(trades.in_window, np.maximum(0, trades.lo - ledger.fill), 0)
+    filled = trades.in_window & (ledger.fill >= trades.lo)
     reasons = tables["pfill_kickout_guide_01"].group_by("reason").len().sort("reason")
     gap = None if decision.upper_bound is None else decision.upper_bound - decision.value
     balance = unscaled(in_scope_cents, AMOUNT_PLACES)

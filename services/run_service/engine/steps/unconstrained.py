@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.outcome import Outcome, gather
+from services.run_service.engine.ledger import Ledger, gather
 from services.run_service.engine.tables.allocation_guide import at
 from shared.money import PRICE, TOTAL, from_scaled, points_to_cents
 
@@ -23,18 +23,18 @@ class Unconstrained:
     best: pl.DataFrame
 
 
-def unconstrained_execution(outcome: Outcome) -> Unconstrained:
+def unconstrained_execution(ledger: Ledger) -> Unconstrained:
     """Rank every loan over the synthetic trades; for kickouts the best one is the recommended sale."""
-    return Unconstrained(_trades(outcome), _ranks(outcome), _best(outcome))
+    return Unconstrained(_trades(ledger), _ranks(ledger), _best(ledger))
 
 
-def _trades(outcome: Outcome) -> pl.DataFrame:
+def _trades(ledger: Ledger) -> pl.DataFrame:
     """Each synthetic trade with the kickouts it would take and what they would bring."""
-    book = outcome.book
-    best, has = outcome.best_synthetic
-    kicked = np.nonzero(has & (outcome.trade < 0))[0]
-    trade = at(outcome.synthetic.trade, best[kicked])
-    score = at(outcome.synthetic.score, best[kicked])
+    book = ledger.book
+    best, has = ledger.best_synthetic
+    kicked = np.nonzero(has & (ledger.trade < 0))[0]
+    trade = at(ledger.synthetic.trade, best[kicked])
+    score = at(ledger.synthetic.score, best[kicked])
     count = len(book.synthetic.frame)
     amount, value = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     np.add.at(amount, trade, book.loans.amount[kicked])
@@ -46,9 +46,9 @@ def _trades(outcome: Outcome) -> pl.DataFrame:
     )
 
 
-def _ranks(outcome: Outcome) -> pl.DataFrame:
+def _ranks(ledger: Ledger) -> pl.DataFrame:
     """The first `candidate_top_k` synthetic trades of every loan by (score descending, settlement date, instrument)."""
-    book, synthetic = outcome.book, outcome.synthetic
+    book, synthetic = ledger.book, ledger.synthetic
     rank = np.arange(len(synthetic.loan)) - synthetic.start[synthetic.loan] + 1
     kept = np.nonzero(rank <= book.options.candidate_top_k)[0]
     trades = book.synthetic.frame
@@ -67,13 +67,13 @@ def _ranks(outcome: Outcome) -> pl.DataFrame:
     )
 
 
-def _best(outcome: Outcome) -> pl.DataFrame:
+def _best(ledger: Ledger) -> pl.DataFrame:
     """Each loan's best synthetic trade with its uplift over what the loan got."""
-    book, synthetic = outcome.book, outcome.synthetic
-    best, has = outcome.best_synthetic
+    book, synthetic = ledger.book, ledger.synthetic
+    best, has = ledger.best_synthetic
     loans = np.nonzero(has)[0]
     trades, trade, score = book.synthetic.frame, at(synthetic.trade, best[loans]), at(synthetic.score, best[loans])
-    priced = outcome.priced[loans]
+    priced = ledger.priced[loans]
     return pl.DataFrame(
         [
             gather(book.loans.frame["loan_id"], loans, "loan_id"),
@@ -81,8 +81,8 @@ def _best(outcome: Outcome) -> pl.DataFrame:
             gather(trades["investor_instrument"], trade, "investor_instrument"),
             gather(trades["settlement_date"], trade, "settlement_date"),
             from_scaled(score, PRICE, name="score"),
-            from_scaled(outcome.score[loans], PRICE, priced, "taken_score"),
-            from_scaled(score - outcome.score[loans], PRICE, priced, "uplift"),
-            pl.Series("recommended_sale", outcome.trade[loans] < 0),
+            from_scaled(ledger.score[loans], PRICE, priced, "taken_score"),
+            from_scaled(score - ledger.score[loans], PRICE, priced, "uplift"),
+            pl.Series("recommended_sale", ledger.trade[loans] < 0),
         ]
     )

@@ -4,28 +4,28 @@ import numpy as np
 import polars as pl
 
 from services.run_service.engine.book import Int32Array
-from services.run_service.engine.outcome import Outcome, gather
+from services.run_service.engine.ledger import Ledger, gather
 from services.run_service.engine.steps.pool_guide import Action, PoolGuide
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
 
 LOCKED_NAME = "LOCKED"
 
 
-def allocation_guide(outcome: Outcome, pools: PoolGuide) -> pl.DataFrame:
+def allocation_guide(ledger: Ledger, pools: PoolGuide) -> pl.DataFrame:
     """Where each loan goes, at what price, by what, and into which pool."""
-    book, problem, decision = outcome.book, outcome.problem, outcome.decision
-    loans = np.nonzero(outcome.trade >= 0)[0]
-    trade = outcome.trade[loans]
+    book, problem, decision = ledger.book, ledger.problem, ledger.decision
+    loans = np.nonzero(ledger.trade >= 0)[0]
+    trade = ledger.trade[loans]
     taken = decision.allocation.taken[loans]
     by_candidate = taken >= 0
     candidate = np.maximum(taken, 0)
-    constraint = np.where(by_candidate, at(outcome.candidates.constraint, candidate), -1)
-    best, has_best = outcome.best
+    constraint = np.where(by_candidate, at(ledger.candidates.constraint, candidate), -1)
+    best, has_best = ledger.best
     best_score = np.zeros(len(loans), dtype=np.int64)
-    best_score[has_best[loans]] = outcome.candidates.score[best[loans][has_best[loans]]]
-    synthetic, has_synthetic = outcome.best_synthetic
-    syn = np.where(has_synthetic[loans], at(outcome.synthetic.trade, synthetic[loans]), -1)
-    priced = outcome.priced[loans]
+    best_score[has_best[loans]] = ledger.candidates.score[best[loans][has_best[loans]]]
+    synthetic, has_synthetic = ledger.best_synthetic
+    syn = np.where(has_synthetic[loans], at(ledger.synthetic.trade, synthetic[loans]), -1)
+    priced = ledger.priced[loans]
     constraint_ids = pl.Series([c.constraint_id for c in book.constraints], dtype=pl.String)
     priorities = pl.Series([c.priority for c in book.constraints], dtype=pl.Int64)
     names = pl.Series([*decision.pass_names, LOCKED_NAME], dtype=pl.String)
@@ -43,19 +43,19 @@ def allocation_guide(outcome: Outcome, pools: PoolGuide) -> pl.DataFrame:
         gather(constraint_ids, constraint, "constraint_id"),
         gather(priorities, constraint, "priority"),
         gather(names, pass_number, "pass"),
-        from_scaled(outcome.price[loans], PRICE, priced, "price"),
-        from_scaled(outcome.carry[loans], PRICE, priced, "carry"),
-        from_scaled(outcome.score[loans], PRICE, priced, "score"),
+        from_scaled(ledger.price[loans], PRICE, priced, "price"),
+        from_scaled(ledger.carry[loans], PRICE, priced, "carry"),
+        from_scaled(ledger.score[loans], PRICE, priced, "score"),
         from_scaled(best_score, PRICE, has_best[loans], "best_score"),
-        pl.Series("rank", np.where(by_candidate, at(outcome.rank, candidate), -1)).replace({-1: None}),
+        pl.Series("rank", np.where(by_candidate, at(ledger.rank, candidate), -1)).replace({-1: None}),
         from_scaled(problem.fallback[loans], PRICE, name="fallback"),
-        from_scaled(points_to_cents(book.loans.amount[loans], outcome.net[loans]), TOTAL, name="value"),
+        from_scaled(points_to_cents(book.loans.amount[loans], ledger.net[loans]), TOTAL, name="value"),
         book.loans.current_pool.gather(loans).alias("current_pool"),
         pools.recommended.gather(loans).replace({"": None}).alias("recommended_pool"),
         gather(actions, pools.action[loans], "pool_action"),
         pl.Series("locked", ~by_candidate),
         gather(book.synthetic.frame["syn_trade_id"], syn, "syn_trade_id"),
-        from_scaled(at(outcome.synthetic.score, synthetic[loans]), PRICE, has_synthetic[loans], "syn_score"),
+        from_scaled(at(ledger.synthetic.score, synthetic[loans]), PRICE, has_synthetic[loans], "syn_score"),
     )
 
 

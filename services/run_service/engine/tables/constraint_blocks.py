@@ -3,18 +3,18 @@
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.outcome import Outcome
+from services.run_service.engine.ledger import Ledger
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, grouped_mean
 
 
-def constraint_blocks(outcome: Outcome) -> tuple[pl.DataFrame, pl.DataFrame]:
+def constraint_blocks(ledger: Ledger) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows by constraint and by (trade, constraint), for those with a candidate. Locked loans belong to no constraint."""
-    book, candidates = outcome.book, outcome.candidates
+    book, candidates = ledger.book, ledger.candidates
     width = max(1, len(book.constraints))
-    taken = outcome.decision.allocation.taken[outcome.placed]
+    taken = ledger.decision.allocation.taken[ledger.placed]
     pair = candidates.trade.astype(np.int64) * width + candidates.constraint
-    by_constraint = _blocks(outcome, candidates.constraint.astype(np.int64), taken)
-    by_pair = _blocks(outcome, pair, taken)
+    by_constraint = _blocks(ledger, candidates.constraint.astype(np.int64), taken)
+    by_pair = _blocks(ledger, pair, taken)
     policy = pl.DataFrame(
         [
             {
@@ -45,12 +45,12 @@ def constraint_blocks(outcome: Outcome) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
 
-def _blocks(outcome: Outcome, group: Int64Array, taken: Int64Array) -> pl.DataFrame:
+def _blocks(ledger: Ledger, group: Int64Array, taken: Int64Array) -> pl.DataFrame:
     """Candidates, loans, amount and average price and score of each group of candidates."""
-    candidates = outcome.candidates
+    candidates = ledger.candidates
     groups, number, counts = np.unique(group, return_inverse=True, return_counts=True)
     mine = number[taken]
-    amount = outcome.book.loans.amount[outcome.placed]
+    amount = ledger.book.loans.amount[ledger.placed]
     total = np.zeros(len(groups), dtype=np.int64)
     np.add.at(total, mine, amount)
     price, has = grouped_mean(mine, amount, candidates.price[taken], len(groups))

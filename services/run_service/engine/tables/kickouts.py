@@ -6,7 +6,7 @@ import polars as pl
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.rules import Rule, compile_rule, conditions_of_conjunction, describe
 from services.run_service.engine.book import DATA_ERRORS, Book, BoolArray
-from services.run_service.engine.outcome import Outcome, gather
+from services.run_service.engine.ledger import Ledger, gather
 from services.run_service.engine.reach import Stage
 from services.run_service.engine.tables.allocation_guide import at
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
@@ -14,54 +14,54 @@ from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
 NOT_WORTH_IT, NO_CAPACITY = "NOT_WORTH_IT", "NO_CAPACITY"
 
 
-def kickouts(outcome: Outcome) -> pl.DataFrame:
+def kickouts(ledger: Ledger) -> pl.DataFrame:
     """Why each loan got no trade, and what would help."""
-    book, problem = outcome.book, outcome.problem
-    loans = np.nonzero(outcome.trade < 0)[0]
-    best, has_best = outcome.best
-    best_score = at(outcome.candidates.score, best[loans])
+    book, problem = ledger.book, ledger.problem
+    loans = np.nonzero(ledger.trade < 0)[0]
+    best, has_best = ledger.best
+    best_score = at(ledger.candidates.score, best[loans])
     has = has_best[loans]
     gap = np.maximum(0, best_score - problem.fallback[loans])
     cost = points_to_cents(np.where(has, book.loans.amount[loans], 0), np.where(has, gap, 0))
-    synthetic, has_synthetic = outcome.best_synthetic
-    syn = np.where(has_synthetic[loans], at(outcome.synthetic.trade, synthetic[loans]), -1)
-    nearest, condition = _nearest(outcome, loans)
+    synthetic, has_synthetic = ledger.best_synthetic
+    syn = np.where(has_synthetic[loans], at(ledger.synthetic.trade, synthetic[loans]), -1)
+    nearest, condition = _nearest(ledger, loans)
     constraint_ids = pl.Series([c.constraint_id for c in book.constraints], dtype=pl.String)
     frame = book.loans.frame.select("loan_id", "loan_instrument", "loan_amount", "note_rate", "status_code")[loans]
     frame = frame.with_columns(
-        _reasons(outcome, loans),
+        _reasons(ledger, loans),
         gather(constraint_ids, nearest, "nearest_constraint_id"),
         condition,
-        gather(book.trades.ids, np.where(has, at(outcome.candidates.trade, best[loans]), -1), "best_trade_id"),
+        gather(book.trades.ids, np.where(has, at(ledger.candidates.trade, best[loans]), -1), "best_trade_id"),
         from_scaled(best_score, PRICE, has, "best_score"),
         from_scaled(cost, TOTAL, has, "opportunity_cost"),
         gather(book.synthetic.frame["syn_trade_id"], syn, "syn_trade_id"),
-        from_scaled(at(outcome.synthetic.score, synthetic[loans]), PRICE, has_synthetic[loans], "syn_score"),
+        from_scaled(at(ledger.synthetic.score, synthetic[loans]), PRICE, has_synthetic[loans], "syn_score"),
     )
-    return frame.with_columns(_details(outcome, loans, frame).alias("reason_detail"), _action().alias("recommended_action"))
+    return frame.with_columns(_details(ledger, loans, frame).alias("reason_detail"), _action().alias("recommended_action"))
 
 
-def _reasons(outcome: Outcome, loans: Int64Array) -> pl.Series:
+def _reasons(ledger: Ledger, loans: Int64Array) -> pl.Series:
     """The furthest stage; candidates are told apart by whether any trade pays more than the fallback."""
     names = pl.Series([stage.name for stage in Stage if stage is not Stage.CANDIDATE] + [NOT_WORTH_IT, NO_CAPACITY])
-    stage = outcome.reach.stage[loans].astype(np.int64)
-    pays = worth_it(outcome)[loans]
+    stage = ledger.reach.stage[loans].astype(np.int64)
+    pays = worth_it(ledger)[loans]
     return names.gather(np.where((stage == Stage.CANDIDATE) & pays, int(Stage.CANDIDATE) + 1, stage)).alias("reason")
 
 
-def worth_it(outcome: Outcome) -> BoolArray:
+def worth_it(ledger: Ledger) -> BoolArray:
     """Loans with a candidate that pays more than their fallback after the switch cost."""
-    problem = outcome.problem
+    problem = ledger.problem
     pays = np.zeros(problem.loan_count, dtype=np.bool_)
     pays[problem.loan[problem.net > problem.fallback[problem.loan]]] = True
     return pays
 
 
-def _nearest(outcome: Outcome, loans: Int64Array) -> tuple[Int64Array, pl.Series]:
+def _nearest(ledger: Ledger, loans: Int64Array) -> tuple[Int64Array, pl.Series]:
     """The constraint that came closest, and the condition of its rule that failed where no rule matched."""
-    book = outcome.book
-    nearest = outcome.reach.constraint[loans].astype(np.int64)
-    unmatched = np.nonzero(outcome.reach.stage[loans] == Stage.NO_RULE_MATCH)[0]
+    book = ledger.book
+    nearest = ledger.reach.constraint[loans].astype(np.int64)
+    unmatched = np.nonzero(ledger.reach.stage[loans] == Stage.NO_RULE_MATCH)[0]
     failed = pl.Series("failed_condition", [None] * len(loans), dtype=pl.String)
     if not len(unmatched) or not book.constraints:
         return nearest, failed
@@ -87,10 +87,10 @@ def _failing(rule: Rule, frame: pl.DataFrame) -> tuple[Int64Array, Int64Array]:
     return (~passed).sum(axis=1).astype(np.int64), np.argmin(passed, axis=1).astype(np.int64)
 
 
-def _details(outcome: Outcome, loans: Int64Array, frame: pl.DataFrame) -> pl.Expr:
+def _details(ledger: Ledger, loans: Int64Array, frame: pl.DataFrame) -> pl.Expr:
     """The reason with this loan's own figures."""
-    book, options = outcome.book, outcome.book.options
-    reached = _reached(outcome, loans)
+    book, options = ledger.book, ledger.book.options
+    reached = _reached(ledger, loans)
     eligible = book.loans.frame.select(pl.coalesce("close_date", "lock_expiration_date").alias("day"))["day"].gather(loans)
     c = {name: pl.lit(series) for name, series in reached.items()}
     detail: dict[str, pl.Expr] = {
@@ -130,10 +130,10 @@ def _text(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String).fill_null("-")
 
 
-def _reached(outcome: Outcome, loans: Int64Array) -> dict[str, pl.Series]:
+def _reached(ledger: Ledger, loans: Int64Array) -> dict[str, pl.Series]:
     """Texts about the instrument and trade each loan came furthest with."""
-    book = outcome.book
-    constraint, trade = outcome.reach.constraint[loans], outcome.reach.trade[loans]
+    book = ledger.book
+    constraint, trade = ledger.reach.constraint[loans], ledger.reach.trade[loans]
     names = [c.investor_instrument for c in book.constraints]
     windows = [_window(book, name) for name in names]
     sizes = [_size(book, name) for name in names]
@@ -149,7 +149,7 @@ def _reached(outcome: Outcome, loans: Int64Array) -> dict[str, pl.Series]:
         "max_loan_amount": gather(pl.Series(sizes, dtype=pl.String), constraint, "size").fill_null("-"),
         "trade": gather(book.trades.ids, trade, "trade").fill_null("-"),
         "settles": gather(book.trades.frame["settlement_date"], trade, "settles").cast(pl.String).fill_null("-"),
-        "fallback": from_scaled(outcome.problem.fallback[loans], PRICE).cast(pl.String),
+        "fallback": from_scaled(ledger.problem.fallback[loans], PRICE).cast(pl.String),
     }
 
 

@@ -4,21 +4,21 @@ import numpy as np
 import polars as pl
 
 from services.run_service.engine.book import Book
-from services.run_service.engine.outcome import Outcome, gather
+from services.run_service.engine.ledger import Ledger, gather
 from services.run_service.engine.steps.pool_guide import Action, PoolGuide
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents, scaled
 
 SWAPPED_OUT, SWAPPED_IN = "SWAPPED_OUT", "SWAPPED_IN"
 
 
-def pool_rows(outcome: Outcome, pools: PoolGuide) -> pl.DataFrame:
+def pool_rows(ledger: Ledger, pools: PoolGuide) -> pl.DataFrame:
     """Which pool each loan joins, keeps, leaves or switches."""
-    book = outcome.book
+    book = ledger.book
     switching = pools.concerned & (pools.action == Action.SWITCHING)
     plain = np.nonzero(pools.concerned & ~switching)[0]
     swapped = np.nonzero(switching)[0]
     leaving = pools.action[plain] == Action.LEAVING
-    got = gather(book.trades.ids, outcome.trade, "trade_id").fill_null("")
+    got = gather(book.trades.ids, ledger.trade, "trade_id").fill_null("")
     old_pool = gather(pools.pools.names, pools.current, "current_pool")
     old_trade = gather(pl.Series(pools.pools.first_trade, dtype=pl.String), pools.current, "old_trade").fill_null("")
     own = pl.DataFrame(
@@ -41,24 +41,24 @@ def pool_rows(outcome: Outcome, pools: PoolGuide) -> pl.DataFrame:
         pool_action=gather(actions, pools.action[plain], "pool_action"),
         other_pool=pl.lit(None, dtype=pl.String),
         other_trade_id=pl.lit(None, dtype=pl.String),
-        price=from_scaled(outcome.price[plain], PRICE, outcome.priced[plain]),
-        score=from_scaled(outcome.score[plain], PRICE, outcome.priced[plain]),
+        price=from_scaled(ledger.price[plain], PRICE, ledger.priced[plain]),
+        score=from_scaled(ledger.score[plain], PRICE, ledger.priced[plain]),
         gain=pl.lit(None, dtype=TOTAL),
     )
-    out_side, in_side = _switches(outcome, pools, own[swapped], swapped)
+    out_side, in_side = _switches(ledger, pools, own[swapped], swapped)
     order = list(single.columns)
     rows = pl.concat([single, out_side.select(order), in_side.select(order)])
     instrument = book.trades.frame.select("trade_id", "investor_instrument")
     return rows.join(instrument, on="trade_id", how="left")
 
 
-def _switches(outcome: Outcome, pools: PoolGuide, own: pl.DataFrame, loans: Int64Array) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _switches(ledger: Ledger, pools: PoolGuide, own: pl.DataFrame, loans: Int64Array) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The two sides of every switch, each with the price on its side; the gain is after the switch cost."""
-    book = outcome.book
-    price, score, known = _on_old_trade(outcome, pools, loans)
+    book = ledger.book
+    price, score, known = _on_old_trade(ledger, pools, loans)
     cost = scaled(book.options.switch_cost, 8)
     amount = book.loans.amount[loans]
-    gain = points_to_cents(amount, np.where(known, outcome.score[loans] - score - cost, 0))
+    gain = points_to_cents(amount, np.where(known, ledger.score[loans] - score - cost, 0))
     shared = own.with_columns(from_scaled(gain, TOTAL, known, "gain"))
     out_side = shared.with_columns(
         trade_id="old_trade",
@@ -74,17 +74,17 @@ def _switches(outcome: Outcome, pools: PoolGuide, own: pl.DataFrame, loans: Int6
         pool_action=pl.lit(SWAPPED_IN),
         other_pool="current_pool",
         other_trade_id=pl.col("old_trade").replace({"": None}),
-        price=from_scaled(outcome.price[loans], PRICE),
-        score=from_scaled(outcome.score[loans], PRICE),
+        price=from_scaled(ledger.price[loans], PRICE),
+        score=from_scaled(ledger.score[loans], PRICE),
     )
     return out_side, in_side
 
 
 def _on_old_trade(
-    outcome: Outcome, pools: PoolGuide, loans: Int64Array
+    ledger: Ledger, pools: PoolGuide, loans: Int64Array
 ) -> tuple[Int64Array, Int64Array, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     """Price and score of each loan on the first trade of the pool it leaves, where that trade takes part and prices it."""
-    book: Book = outcome.book
+    book: Book = ledger.book
     place = {trade_id: index for index, trade_id in enumerate(book.trades.ids)}
     of_pool = np.array([place.get(trade_id, -1) for trade_id in pools.pools.first_trade], dtype=np.int64)
     price, score = np.zeros(len(loans), dtype=np.int64), np.zeros(len(loans), dtype=np.int64)
@@ -95,10 +95,10 @@ def _on_old_trade(
     for j in np.unique(trade[trade >= 0]).tolist():
         here = np.nonzero(trade == j)[0]
         instrument = book.instruments[book.trades.instrument[j]]
-        base, has_base = outcome.pricer.base_price(j, loans[here])
-        price[here], known[here] = outcome.pricer.price(base, has_base, outcome.pricer.adjustment(instrument, loans[here]))
+        base, has_base = ledger.pricer.base_price(j, loans[here])
+        price[here], known[here] = ledger.pricer.price(base, has_base, ledger.pricer.adjustment(instrument, loans[here]))
         settle_day = int(book.trades.settle_day[j])
-        carry = outcome.pricer.carry(instrument.name, settle_day, book.loans.eligible_day[loans[here]])
-        score[here] = outcome.pricer.score(price[here], carry.points)
+        carry = ledger.pricer.carry(instrument.name, settle_day, book.loans.eligible_day[loans[here]])
+        score[here] = ledger.pricer.score(price[here], carry.points)
         known[here] &= carry.storable
     return price, score, known

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.outcome import Outcome
+from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.steps.pool_guide import PoolGuide
 from shared.money import PRICE, RATE, TOTAL, Int64Array, divide_half_away, from_scaled, grouped_mean, points_to_cents, to_scaled
 
@@ -11,15 +11,15 @@ PERCENT = pl.Decimal(18, 6)
 _PERCENT_LIMIT = 10**18 - 1
 
 
-def trade_recap(outcome: Outcome, pools: PoolGuide, base: pl.DataFrame) -> pl.DataFrame:
+def trade_recap(ledger: Ledger, pools: PoolGuide, base: pl.DataFrame) -> pl.DataFrame:
     """The rows of step 2 (`base`, in trade order) with what the run put on each trade and what one more dollar is worth."""
-    book, problem = outcome.book, outcome.problem
+    book, problem = ledger.book, ledger.problem
     trades = book.trades
     count = len(trades)
-    fill = outcome.fill
-    allocated = np.nonzero(outcome.trade >= 0)[0]
-    trade = outcome.trade[allocated].astype(np.int64)
-    before = _pre_session(outcome, pools)
+    fill = ledger.fill
+    allocated = np.nonzero(ledger.trade >= 0)[0]
+    trade = ledger.trade[allocated].astype(np.int64)
+    before = _pre_session(ledger, pools)
     shortfall = np.where(trades.in_window, np.maximum(0, trades.lo - fill), 0)
     status = np.select(
         [fill > trades.hi, fill == 0, fill < trades.lo], ["OVERFILLED_BY_LOCKS", "EMPTY", "UNDERFILLED"], default="FILLED"
@@ -36,8 +36,8 @@ def trade_recap(outcome: Outcome, pools: PoolGuide, base: pl.DataFrame) -> pl.Da
         pl.Series("status", status.tolist(), dtype=pl.String),
         from_scaled(shortfall, TOTAL, name="shortfall"),
         from_scaled(points_to_cents(shortfall, trades.pair_off), TOTAL, name="pair_off_dollars"),
-        *_averages(outcome, allocated, trade),
-        *_room_values(outcome),
+        *_averages(ledger, allocated, trade),
+        *_room_values(ledger),
     ).filter(pl.Series(trades.in_window))
 
 
@@ -48,9 +48,9 @@ def _percent(fill: Int64Array, need: Int64Array) -> pl.Series:
     return from_scaled(np.array([min(value, _PERCENT_LIMIT) for value in units], dtype=np.int64), PERCENT, fits, "fill_pct")
 
 
-def _pre_session(outcome: Outcome, pools: PoolGuide) -> Int64Array:
+def _pre_session(ledger: Ledger, pools: PoolGuide) -> Int64Array:
     """Cents of in-scope loans whose current pool is related to each trade."""
-    book = outcome.book
+    book = ledger.book
     in_pool = np.zeros(max(1, len(pools.pools.names)), dtype=np.int64)
     posted = pools.current >= 0
     np.add.at(in_pool, pools.current[posted], np.maximum(0, book.loans.amount[posted]))
@@ -59,17 +59,17 @@ def _pre_session(outcome: Outcome, pools: PoolGuide) -> Int64Array:
     return total
 
 
-def _averages(outcome: Outcome, allocated: Int64Array, trade: Int64Array) -> list[pl.Series]:
+def _averages(ledger: Ledger, allocated: Int64Array, trade: Int64Array) -> list[pl.Series]:
     """Averages by amount of what each trade got, over the loans that have the figure."""
-    book = outcome.book
+    book = ledger.book
     frame = book.loans.frame[allocated]
     fico = frame["fico"]
     columns = [
         ("avg_note_rate", RATE, to_scaled(frame["note_rate"]), frame["note_rate"].is_not_null().to_numpy()),
         ("avg_fico", RATE, fico.fill_null(0).to_numpy() * 10**6, fico.is_not_null().to_numpy()),
         ("avg_ltv", RATE, to_scaled(frame["ltv"]), frame["ltv"].is_not_null().to_numpy()),
-        ("avg_price", PRICE, outcome.price[allocated], outcome.priced[allocated]),
-        ("avg_score", PRICE, outcome.score[allocated], outcome.priced[allocated]),
+        ("avg_price", PRICE, ledger.price[allocated], ledger.priced[allocated]),
+        ("avg_score", PRICE, ledger.score[allocated], ledger.priced[allocated]),
     ]
     means = []
     for name, dtype, values, known in columns:
@@ -79,10 +79,10 @@ def _averages(outcome: Outcome, allocated: Int64Array, trade: Int64Array) -> lis
     return means
 
 
-def _room_values(outcome: Outcome) -> list[pl.Series]:
+def _room_values(ledger: Ledger) -> list[pl.Series]:
     """Points one more dollar of room earns, and one more dollar towards the band saves, by the prices that prove the bound."""
-    bound = outcome.decision.bound
-    count = len(outcome.book.trades)
+    bound = ledger.decision.bound
+    count = len(ledger.book.trades)
     known = np.full(count, bound is not None)
     price = np.zeros(count) if bound is None else bound.room_price
     points = np.rint(price * 100 * 10**8).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The outcome: everything the steps found and decided, in the order of the loans, from which the output tables are written."""
+"""The ledger: what steps 1 to 4 found and decided, in the order of the loans, from which the output tables are written."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ from shared.money import Int64Array
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ledger:
     """Steps 1 to 4 of a run. Arrays have one element a loan unless they say otherwise; prices and scores 1e-8 points."""
 
     book: Book
