@@ -13,8 +13,8 @@ from services.run_service.domain.options import RunOptions
 from services.run_service.domain.run import Step
 from services.run_service.engine.book import Book, open_book
 from services.run_service.engine.frames import OUTPUT_KEYS, OUTPUT_TABLES, RunInputs
-from services.run_service.engine.optimise.problem import pose, price_locks
 from services.run_service.engine.ledger import Ledger
+from services.run_service.engine.optimise.problem import pose, price_locks
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.result import RunResult

@@ -19,7 +19,9 @@ from shared.money import Int64Array, divide_half_away_array, to_scaled
 _SUM_PLACES = 14
 _TO_PRICE = 10**6
 _PRICE_LIMIT = 9_000.0
-"""Points; a price beyond it in either direction cannot be stored and counts as none."""
+"""Points; a price or carry beyond it in either direction cannot be stored and counts as none."""
+_SCORE_LIMIT = 9_999.0
+"""Points; the same of their sum."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,10 @@ class Pricer:
         carry = _divide_each(np.where(storable, total, 0) * distinct * 100, 365 * count_or_one)
         place = np.searchsorted(distinct, days)
         return Carry(carry[place], count[place] > 0, storable[place])
+
+    def scored(self, price: Int64Array, carry: Carry) -> BoolArray:
+        """Pairs whose carry and score can be stored beside their price."""
+        return np.asarray(carry.storable & (np.abs(self.score(price, carry.points)) < _SCORE_LIMIT * 1e8))
 
     def score(self, price: Int64Array, carry: Int64Array) -> Int64Array:
         """Score, 1e-8 points, by the run's price_mode."""

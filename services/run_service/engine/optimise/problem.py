@@ -113,7 +113,7 @@ def price_locks(book: Book, pricer: Pricer) -> Locks:
         price[here], priced[here] = pricer.price(base, known, pricer.adjustment(instrument, loan[here]))
         found = pricer.carry(instrument.name, int(book.trades.settle_day[j]), book.loans.eligible_day[loan[here]])
         carry[here] = found.points
-        priced[here] &= found.storable
+        priced[here] &= pricer.scored(price[here], found)
     score = np.where(priced, pricer.score(price, carry), 0)
     return Locks(loan, trade, price, carry, score, priced)
 

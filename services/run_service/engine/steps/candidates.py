@@ -144,7 +144,7 @@ class _Builder:
         base, known = self.pricer.base_price(trade, loans)
         price, priced = self.pricer.price(base, known, _part(eligible.adjustment, inside))
         carry = self._carry(instrument, settle_day, loans)
-        priced &= carry.storable
+        priced &= self.pricer.scored(price, carry)
         if floor is not None:
             self.reach.mark(loans[priced], Stage.BELOW_PRICE_FLOOR, constraint[priced], trade)
             priced &= price >= floor
@@ -159,7 +159,7 @@ class _Builder:
         base = np.full(len(loans), self.book.synthetic.price[trade])
         price, priced = self.pricer.price(base, np.ones(len(loans), dtype=np.bool_), _part(eligible.adjustment, inside))
         carry = self._carry(instrument, settle_day, loans)
-        return _pairs(loans, eligible.constraint[inside], price, carry, priced & carry.storable)
+        return _pairs(loans, eligible.constraint[inside], price, carry, priced & self.pricer.scored(price, carry))
 
     def _carry(self, instrument: Instrument, settle_day: int, loans: Int64Array) -> Carry:
         return self.pricer.carry(instrument.name, settle_day, self.book.loans.eligible_day[loans])

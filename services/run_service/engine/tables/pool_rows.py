@@ -100,5 +100,5 @@ def _on_old_trade(
         settle_day = int(book.trades.settle_day[j])
         carry = ledger.pricer.carry(instrument.name, settle_day, book.loans.eligible_day[loans[here]])
         score[here] = ledger.pricer.score(price[here], carry.points)
-        known[here] &= carry.storable
+        known[here] &= ledger.pricer.scored(price[here], carry)
     return price, score, known

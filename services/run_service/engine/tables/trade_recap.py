@@ -9,6 +9,7 @@ from shared.money import PRICE, RATE, TOTAL, Int64Array, divide_half_away, from_
 
 PERCENT = pl.Decimal(18, 6)
 _PERCENT_LIMIT = 10**18 - 1
+_VAST = 10**12
 
 
 def trade_recap(ledger: Ledger, pools: PoolGuide, base: pl.DataFrame) -> pl.DataFrame:
@@ -63,7 +64,7 @@ def _averages(ledger: Ledger, allocated: Int64Array, trade: Int64Array) -> list[
     """Averages by amount of what each trade got, over the loans that have the figure."""
     book = ledger.book
     frame = book.loans.frame[allocated]
-    fico = frame["fico"]
+    fico = frame["fico"].clip(-_VAST, _VAST)  # so that its millionths are within int64
     columns = [
         ("avg_note_rate", RATE, to_scaled(frame["note_rate"]), frame["note_rate"].is_not_null().to_numpy()),
         ("avg_fico", RATE, fico.fill_null(0).to_numpy() * 10**6, fico.is_not_null().to_numpy()),
