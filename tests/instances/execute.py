@@ -8,10 +8,14 @@ import polars as pl
 
 from services.run_service.domain.findings import Finding
 from services.run_service.domain.options import parse_options
+from services.run_service.engine.book import open_book
 from services.run_service.engine.frames import RunInputs
+from services.run_service.engine.optimise.problem import AllocationProblem, pose, price_locks
 from services.run_service.engine.pipeline import run_pipeline
+from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.result import RunResult
+from services.run_service.engine.steps.candidates import build_candidates
 from services.run_service.engine.stop import Stop
 from tests.instances.rows import AS_OF
 
@@ -103,3 +107,11 @@ def run(inputs: RunInputs, **options: object) -> Ran:
     given = {"strategy": "PASSES", "time_limit": None, **options}
     findings = _Findings()
     return Ran(run_pipeline(inputs, parse_options(given, AS_OF), findings, Stop()), findings.found)
+
+
+def posed(inputs: RunInputs) -> AllocationProblem:
+    """The allocation problem of an instance: candidates in order of loan and trade."""
+    book = open_book(inputs, parse_options({}, AS_OF), lambda finding: None)
+    pricer = Pricer(book)
+    candidates, synthetic, _ = build_candidates(book, pricer, Progress(), Stop())
+    return pose(book, candidates, synthetic, price_locks(book, pricer))

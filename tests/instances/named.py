@@ -102,7 +102,7 @@ def chain_over_three_trades() -> RunInputs:
     """
     states = {"A": "NY", "B": "CA", "C": "TX"}
     rules = [rule(state, f'{{"field":"state","op":"eq","value":"{state}"}}') for state in states.values()]
-    prices = {"T1": {"NY": 101, "TX": "100.9"}, "T2": {"CA": 101, "NY": "100.9"}, "T3": {"TX": 101, "CA": "100.9"}}
+    prices = {"T1": {"NY": "101", "TX": "100.9"}, "T2": {"CA": "101", "NY": "100.9"}, "T3": {"TX": "101", "CA": "100.9"}}
     grids = [
         grid(trade_id, number, 6, price, state)
         for trade_id, by_state in prices.items()

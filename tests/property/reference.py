@@ -32,7 +32,7 @@ def half_away(value: Fraction, places: int) -> Fraction:
     return Fraction(whole if value >= 0 else -whole, 10**places)
 
 
-def evaluate(tree: Any, loan: Row) -> bool:
+def evaluate(tree: dict[str, Any], loan: Row) -> bool:
     """A rule's tree on one loan: a comparison with null is false, `not` turns round."""
     if "all" in tree:
         return all(evaluate(part, loan) for part in tree["all"])
@@ -42,13 +42,13 @@ def evaluate(tree: Any, loan: Row) -> bool:
         return not evaluate(tree["not"], loan)
     value, op, given = loan[tree["field"]], tree["op"], tree.get("value")
     if op in ("is_null", "not_null"):
-        return (value is None) == (op == "is_null")
+        return bool((value is None) == (op == "is_null"))
     if value is None:
         return False
     if isinstance(given, list):
         wanted = [_like(value, item) for item in given]
         inside = wanted[0] <= value <= wanted[1] if op == "between" else value in wanted
-        return inside != (op == "not_in")
+        return bool(inside != (op == "not_in"))
     other = _like(value, given)
     return bool(
         {
@@ -194,8 +194,7 @@ class Reference:
             fit = [
                 row
                 for row in rows
-                if row["rate"] <= loan["note_rate"]
-                and (not row["syntax_name"] or evaluate(self.rules[row["syntax_name"]], loan))
+                if row["rate"] <= loan["note_rate"] and (not row["syntax_name"] or evaluate(self.rules[row["syntax_name"]], loan))
             ]
             return Fraction(min(fit, key=lambda row: (-row["rate"], row["sequence_number"]))["price"]) if fit else None
         if trade["price"] is not None:
@@ -314,7 +313,9 @@ class Reference:
         self.outside: dict[str, Fraction] = {}
         for name, (_, pool) in latest.items():
             if name not in self.loans:
-                self.outside[pool] = self.outside.get(pool, Fraction(0)) + max(Fraction(known[name]["loan_amount"] or 0), Fraction(0))
+                self.outside[pool] = self.outside.get(pool, Fraction(0)) + max(
+                    Fraction(known[name]["loan_amount"] or 0), Fraction(0)
+                )
         self.related = {
             (row["trade_id"], row["pool_name"]): Fraction(row["amount"])
             for row in self.table["pscat_trades_pools_relation"]
@@ -544,9 +545,7 @@ class Passes:
             larger = [
                 name
                 for name in self.own[trade_id]
-                if name not in self.placed
-                and self.r.amount[name] > self.r.amount[old]
-                and spare + self.r.amount[name] <= hi
+                if name not in self.placed and self.r.amount[name] > self.r.amount[old] and spare + self.r.amount[name] <= hi
             ]
             if larger:
                 new = min(larger, key=lambda name: (-self.r.amount[name], -self.score(name, trade_id), name))

@@ -50,7 +50,7 @@ def loans(draw: st.DrawFn, most: int) -> list[Row]:
 def market(draw: st.DrawFn, names: list[str]) -> list[Row]:
     """Instruments, payups, curves, today's prices and constraints on them."""
     found: list[Row] = [rows.rule(name, expression) for name, expression in RULES.items()]
-    multiple = st.sampled_from([0, "3.1", "4.5"])
+    multiple = st.sampled_from(["0", "3.1", "4.5"])
     for name in names:
         has_coupon = draw(st.booleans())
         found.append(
@@ -67,27 +67,26 @@ def market(draw: st.DrawFn, names: list[str]) -> list[Row]:
                 max_loan=draw(often(st.none(), st.just("140000"), 3)),
             )
         )
-        for days in draw(st.lists(st.sampled_from([-5, 10, 30, 50, 70]), unique=True, max_size=3)):
-            found.append(rows.today(draw(st.sampled_from(["99", "100.5", "101.33333333"])), days, name))
-        for low, high in draw(st.lists(st.sampled_from([(0, 50), (0, 10_000), (-100, 20)]), max_size=2)):
-            found.append(rows.curve(draw(st.sampled_from(["0.9", "-1.2", "6.000001"])), low, high, name))
-        for attribute, low, high in draw(
-            st.lists(st.sampled_from([("loan_amount", 0, 100_000), ("fico", 700, 850), ("ltv", "80", "80")]), max_size=2)
-        ):
+        dates = draw(st.lists(st.sampled_from([-5, 10, 30, 50, 70]), unique=True, max_size=3))
+        found += [rows.today(draw(st.sampled_from(["99", "100.5", "101.33333333"])), days, name) for days in dates]
+        spans = draw(st.lists(st.sampled_from([(0, 50), (0, 10_000), (-100, 20)]), max_size=2))
+        found += [rows.curve(draw(st.sampled_from(["0.9", "-1.2", "6.000001"])), low, high, name) for low, high in spans]
+        ranges = st.sampled_from([("loan_amount", "0", "100000"), ("fico", "700", "850"), ("ltv", "80", "80")])
+        for attribute, least, most in draw(st.lists(ranges, max_size=2)):
             points, divisor = draw(st.sampled_from([("1", None), ("28", "32"), ("1", "3"), ("-2", "3")]))
-            found.append(rows.payup(attribute, low, high, points, divisor, name))
+            found.append(rows.payup(attribute, least, most, points, divisor, name))
     rule_names = st.sampled_from([None, None, *RULES])
     count = draw(often(st.integers(2, 5), st.integers(0, 1), 8))
-    for number in range(count):
-        found.append(
-            rows.constraint(
-                f"C{number}",
-                draw(st.integers(1, 3)),
-                on=draw(often(st.sampled_from(names), st.just("NOWHERE"), 12)),
-                rule_name=draw(rule_names),
-                enabled=draw(often(st.just(value=True), st.just(value=False), 6)),
-            )
+    found += [
+        rows.constraint(
+            f"C{number}",
+            draw(st.integers(1, 3)),
+            on=draw(often(st.sampled_from(names), st.just("NOWHERE"), 12)),
+            rule_name=draw(rule_names),
+            enabled=draw(often(st.just(value=True), st.just(value=False), 6)),
         )
+        for number in range(count)
+    ]
     return found
 
 
@@ -112,16 +111,16 @@ def trades(draw: st.DrawFn, names: list[str], most: int) -> list[Row]:
                 phantom=draw(often(st.just(value=False), st.just(value=True), 8)),
             )
         )
-        for sequence in range(draw(often(st.just(0), st.integers(1, 4), 2))):
-            found.append(
-                rows.grid(
-                    trade_id,
-                    sequence,
-                    draw(st.sampled_from(["6", "6.25", "6.5"])),
-                    draw(st.sampled_from(["99", "100", "101.5"])),
-                    draw(st.sampled_from([None, None, "", "low_balance", "no_such_rule"])),
-                )
+        found += [
+            rows.grid(
+                trade_id,
+                sequence,
+                draw(st.sampled_from(["6", "6.25", "6.5"])),
+                draw(st.sampled_from(["99", "100", "101.5"])),
+                draw(st.sampled_from([None, None, "", "low_balance", "no_such_rule"])),
             )
+            for sequence in range(draw(often(st.just(0), st.integers(1, 4), 2)))
+        ]
     return found
 
 
@@ -170,7 +169,7 @@ def crowded(draw: st.DrawFn, most_loans: int = 10, most_trades: int = 4) -> Tena
         for number in range(draw(st.sampled_from([most_loans, most_loans - 1, most_loans - 2, 4])))
     ]
     for name, coupon, priority in (("X", "6", draw(st.integers(1, 2))), ("Y", "5.75", draw(st.integers(1, 2)))):
-        found.append(rows.instrument(name, "TBA", coupon=coupon, buyup=draw(st.sampled_from([0, "1.5", -1])), buydown=2))
+        found.append(rows.instrument(name, "TBA", coupon=coupon, buyup=draw(st.sampled_from(["0", "1.5", "-1"])), buydown=2))
         found.append(rows.constraint(f"C{name}", priority, on=name))
         found.append(rows.curve(draw(st.sampled_from(["0.9", "3"])), 0, 60, name))
     if draw(st.booleans()):
@@ -181,10 +180,10 @@ def crowded(draw: st.DrawFn, most_loans: int = 10, most_trades: int = 4) -> Tena
             rows.trade(
                 f"T{number}",
                 amount,
-                price=draw(st.sampled_from([100, "100.25", "99.75"])),
+                price=draw(st.sampled_from(["100", "100.25", "99.75"])),
                 on=draw(st.sampled_from(["X", "X", "Y"])),
                 settles=draw(st.sampled_from([10, 30])),
-                tolerance=draw(st.sampled_from([0, "0.01", "0.1"])),
+                tolerance=draw(st.sampled_from(["0", "0.01", "0.1"])),
             )
         )
     if draw(st.booleans()):
@@ -220,9 +219,7 @@ def options(**fixed: object) -> st.SearchStrategy[dict[str, object]]:
         "candidate_top_k": lambda: st.sampled_from([10, 1, 2]),
         "seed": lambda: st.integers(0, 3),
     }
-    mostly_default = {
-        name: often(st.none(), make(), 2) for name, make in choices.items() if name not in fixed
-    }
+    mostly_default = {name: often(st.none(), make(), 2) for name, make in choices.items() if name not in fixed}
     return st.fixed_dictionaries(mostly_default).map(
         lambda drawn: {name: value for name, value in drawn.items() if value is not None} | fixed
     )

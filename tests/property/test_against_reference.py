@@ -145,8 +145,7 @@ def assert_pools(reference: Reference, ran: Ran) -> None:
     assert {
         row["loan_id"]: (row["pool_action"], row["current_pool"], row["recommended_pool"]) for row in ran.rows("powerfill_guide")
     } == {
-        name: (reference.action(name, trade_id), reference.current.get(name), pools[name])
-        for name, trade_id in placement.items()
+        name: (reference.action(name, trade_id), reference.current.get(name), pools[name]) for name, trade_id in placement.items()
     }
     concerned = {name for name in reference.loans if name in placement or name in reference.current}
     assert set(ran.table("pool_guide")["loan_id"]) == concerned

@@ -24,9 +24,7 @@ class View:
     def __post_init__(self) -> None:
         problem = self.problem
         self.amount = {f"{i:03}": Fraction(int(cents)) for i, cents in enumerate(problem.amount)}
-        self.trades = {
-            f"{j:03}": {"lo": int(problem.lo[j]), "hi": int(problem.hi[j])} for j in range(problem.trade_count)
-        }
+        self.trades = {f"{j:03}": {"lo": int(problem.lo[j]), "hi": int(problem.hi[j])} for j in range(problem.trade_count)}
         self.candidates = {
             (f"{problem.loan[c]:03}", f"{problem.trade[c]:03}"): Candidate(
                 Fraction(0), Fraction(0), Fraction(int(problem.score[c])), {"priority": int(problem.priority[c])}, matched=False

@@ -1,5 +1,6 @@
 """Bound and search on random problems: the bound holds, the search only climbs, stays feasible, and rests where no move pays."""
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -11,11 +12,13 @@ from services.run_service.engine.optimise.construct import round_relaxation
 from services.run_service.engine.optimise.local_search import SearchResult, improve
 from services.run_service.engine.optimise.passes import run_passes
 from services.run_service.engine.optimise.problem import AllocationProblem, Locks
+from services.run_service.engine.optimise.ties import prefer_low_priorities
 from services.run_service.engine.optimise.value import Allocation, nothing, value_units
 from services.run_service.engine.stop import Stop
 from shared.money import Int64Array
 
-NO_LOCKS = Locks(*(np.zeros(0, dtype=np.int64) for _ in range(5)), np.zeros(0, dtype=np.bool_))
+NOBODY = np.zeros(0, dtype=np.int64)
+NO_LOCKS = Locks(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY > 0)
 POINT, DOLLAR = 10**8, 10**12
 """A point and a dollar in the units of scores and values."""
 
@@ -103,11 +106,38 @@ def test_where_it_rests_no_single_loan_can_be_moved_for_more(problem: Allocation
     for loan in range(problem.loan_count):
         for choice in [-1, *range(problem.start[loan], problem.start[loan + 1])]:
             is_here = taken[loan] >= 0 and choice >= 0 and problem.trade[taken[loan]] == problem.trade[choice]
-            if choice >= 0 and not is_here and fill[problem.trade[choice]] + problem.amount[loan] > problem.hi[problem.trade[choice]]:
+            if (
+                choice >= 0
+                and not is_here
+                and fill[problem.trade[choice]] + problem.amount[loan] > problem.hi[problem.trade[choice]]
+            ):
                 continue
             moved = taken.copy()
             moved[loan] = choice
             assert value(problem, moved) - best <= DOLLAR // 1_000
+
+
+@MORE
+@given(problem=PROBLEMS, seed=st.integers(0, 99))
+def test_priorities_break_ties_and_change_no_value(problem: AllocationProblem, seed: int) -> None:
+    # whole points and one pair-off for all, so that candidates of one net score are common
+    rng = np.random.default_rng(seed)
+    whole = problem.net // (2 * POINT) * (2 * POINT)
+    tied = dataclasses.replace(
+        problem,
+        score=whole,
+        net=whole,
+        priority=rng.integers(1, 4, len(whole)),
+        pair_off=np.full(problem.trade_count, POINT),
+        lo=rng.integers(0, 2, problem.trade_count) * problem.lo,
+    )
+    before = run_passes(tied, Stop(), lambda name, so_far: None).taken
+    after = prefer_low_priorities(tied, before)
+    assert_feasible(tied, after)
+    assert value(tied, after) == value(tied, before)
+    assert ((after >= 0) == (before >= 0)).all()
+    placed = before >= 0
+    assert (tied.priority[after[placed]] <= tied.priority[before[placed]]).all()
 
 
 @given(problem=PROBLEMS, share=st.integers(0, 10))

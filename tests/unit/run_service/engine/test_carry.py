@@ -63,7 +63,9 @@ def test_days_are_not_clamped() -> None:
 
 
 def test_each_trade_has_its_own_days() -> None:
-    ran = run(desk(loan("L1", closed=-10), trade("T1", settles=5), trade("T2", settles=60), curve("3.65", 0, 15), curve(1, 16, 99)))
+    ran = run(
+        desk(loan("L1", closed=-10), trade("T1", settles=5), trade("T2", settles=60), curve("3.65", 0, 15), curve(1, 16, 99))
+    )
     assert ran.candidate("L1", "T1")["carry"] == Decimal("0.15")
     assert ran.candidate("L1", "T2")["carry"] == Decimal("0.19178082")  # 1 * 70 / 365 = 0.191780821...
 

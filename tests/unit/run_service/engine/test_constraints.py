@@ -62,7 +62,8 @@ def test_blocks_hold_what_each_constraint_produced() -> None:
     ]
     assert blocks == [("C1", 4, 2, 160_000, 100, 100), ("C2", 2, 1, 50_000, 99, 99)]
     pairs = [
-        (row["trade_id"], row["constraint_id"], row["candidate_count"], row["loan_count"]) for row in ran.rows("trade_cblock_base")
+        (row["trade_id"], row["constraint_id"], row["candidate_count"], row["loan_count"])
+        for row in ran.rows("trade_cblock_base")
     ]
     assert pairs == [("T1", "C1", 2, 2), ("T1", "C2", 1, 0), ("T2", "C1", 2, 0), ("T2", "C2", 1, 1)]
     assert ran.row("trade_cblock_base", trade_id="T2", constraint_id="C1")["avg_price"] is None
@@ -90,7 +91,7 @@ def test_a_rule_that_does_not_parse_stops_the_run_with_its_name_and_place() -> N
 
 
 def test_an_unknown_rule_of_an_enabled_constraint_stops_the_run() -> None:
-    with pytest.raises(InputError, match="'C1'.*'gone'"):
+    with pytest.raises(InputError, match=r"'C1'.*'gone'"):
         run(desk(loan("L1"), constraint("C1", rule_name="gone")))
 
 

@@ -6,7 +6,22 @@ import pytest
 
 from services.run_service.engine.frames import OUTPUT_KEYS, OUTPUT_TABLES, RunInputs
 from tests.instances.execute import run
-from tests.instances.rows import Row, constraint, curve, desk, grid, inputs, instrument, loan, lock, pool, posting, relation, today, trade
+from tests.instances.rows import (
+    Row,
+    constraint,
+    curve,
+    desk,
+    grid,
+    inputs,
+    instrument,
+    loan,
+    lock,
+    pool,
+    posting,
+    relation,
+    today,
+    trade,
+)
 
 EMPTY: dict[str, RunInputs] = {
     "nothing at all": inputs(),

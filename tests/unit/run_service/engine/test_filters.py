@@ -5,7 +5,22 @@ from typing import Any
 import pytest
 
 from tests.instances.execute import run
-from tests.instances.rows import Row, constraint, curve, desk, grid, instrument, loan, lock, pool, posting, relation, rule, today, trade
+from tests.instances.rows import (
+    Row,
+    constraint,
+    curve,
+    desk,
+    grid,
+    instrument,
+    loan,
+    lock,
+    pool,
+    posting,
+    relation,
+    rule,
+    today,
+    trade,
+)
 
 GOOD_SCORE = rule("good_score", '{"field":"fico","op":"ge","value":700}')
 NEW_YORK = rule("new_york", '{"all":[{"field":"state","op":"eq","value":"NY"},{"field":"fico","op":"ge","value":600}]}')
@@ -41,8 +56,8 @@ class TestEachFilter:
 
     def test_no_open_trade(self) -> None:
         closed = [
-            trade("T1", status="SETTLED"), trade("T2", phantom=True), trade("T3", delivered=100_000), trade("T4", pair_off=100_001),
-            trade("T5", on="Y"),
+            trade("T1", status="SETTLED"), trade("T2", phantom=True), trade("T3", delivered=100_000),
+            trade("T4", pair_off=100_001), trade("T5", on="Y"),
         ]  # fmt: skip
         ran = run(desk(loan("L1"), *closed))
         assert ran.kickout("L1")["reason"] == "NO_OPEN_TRADE"
@@ -167,8 +182,24 @@ class TestFurthestStage:
             == "SETTLEMENT_WINDOW"
         )  # fmt: skip
 
+    def test_of_constraints_that_got_as_far_the_first_in_policy_order_is_the_nearest(self) -> None:
+        # L1 fails the rule of A and comes as far by B (on Y, priority 2) as by C (on X, priority 3)
+        rows = [
+            GOOD_SCORE, instrument("X"), instrument("Y"), constraint("A", 1, rule_name="good_score"),
+            constraint("B", 2, on="Y"), constraint("C", 3), trade("T1", settles=90), trade("T2", on="Y", settles=90),
+        ]  # fmt: skip
+        kickout = run(desk(loan("L1", fico=600), *rows)).kickout("L1")
+        assert (kickout["reason"], kickout["nearest_constraint_id"]) == ("SETTLEMENT_WINDOW", "B")
+        assert "trade T2 settles" in kickout["reason_detail"]
+
     def test_a_rule_that_matches_without_a_trade_beats_one_that_does_not_match(self) -> None:
-        rows = [GOOD_SCORE, constraint("A", 1, rule_name="good_score"), constraint("B", 9, on="Y"), instrument("X"), instrument("Y")]
+        rows = [
+            GOOD_SCORE,
+            constraint("A", 1, rule_name="good_score"),
+            constraint("B", 9, on="Y"),
+            instrument("X"),
+            instrument("Y"),
+        ]
         assert reason_of(loan("L1", fico=600), trade("T1"), *rows) == "NO_OPEN_TRADE"
 
     def test_a_candidate_of_one_trade_is_judged_by_the_trades_that_pay(self) -> None:

@@ -5,7 +5,22 @@ from decimal import Decimal
 import pytest
 
 from tests.instances.execute import run
-from tests.instances.rows import Row, constraint, curve, desk, grid, instrument, loan, lock, pool, posting, relation, rule, today, trade
+from tests.instances.rows import (
+    Row,
+    constraint,
+    curve,
+    desk,
+    grid,
+    instrument,
+    loan,
+    lock,
+    pool,
+    posting,
+    relation,
+    rule,
+    today,
+    trade,
+)
 
 NOBODY = rule("nobody", '{"field":"fico","op":"gt","value":9999}')
 
@@ -15,13 +30,14 @@ class TestHeld:
 
     @pytest.mark.parametrize(
         "to",
-        [None, "GONE", "SETTLED", "PHANTOM", "FULL", "NEGATIVE"],
+        [None, "GONE", "SETTLED", "PHANTOM", "FULL", "NEGATIVE", "UNKNOWN"],
     )
     def test_a_lock_to_no_participating_trade_keeps_the_loan_out(self, to: str | None) -> None:
         ran = run(
             desk(
                 loan("L1"), trade("T1"), trade("SETTLED", status="SETTLED"), trade("PHANTOM", phantom=True),
-                trade("FULL", delivered=100_000), trade("NEGATIVE", tolerance="-0.1"), lock("L1", to), today(99),
+                trade("FULL", delivered=100_000), trade("NEGATIVE", tolerance="-0.1"), trade("UNKNOWN", on="Y"),
+                lock("L1", to), today(99),
             )
         )  # fmt: skip
         kickout = ran.kickout("L1")
@@ -106,7 +122,7 @@ class TestLocked:
         ran = run(desk(loan("L1"), trade("T1"), grid("T1", 1, 7, 100), lock("L1", "T1"), today(99)))
         row = ran.allocated("L1")
         assert (row["price"], row["carry"], row["score"], row["value"]) == (None, None, None, 0)
-        assert (ran.value, ran.summary["baseline_value"]) == (0, "0.00")
+        assert (ran.summary["value"], ran.summary["baseline_value"]) == ("0.00", "0.00")
         assert ran.recap("T1")["avg_price"] is None
 
     def test_the_baseline_holds_the_locked_loans(self) -> None:
@@ -148,7 +164,14 @@ class TestOverfilled:
     def test_locks_pass_the_band_and_are_told(self) -> None:
         # need 150,000, tolerance 1 %: hi 151,500; locked 200,000. L3 does not fit any more.
         ran = run(
-            desk(loan("L1"), loan("L2"), loan("L3", 100), trade("T1", 150_000, tolerance="0.01"), lock("L1", "T1"), lock("L2", "T1"))
+            desk(
+                loan("L1"),
+                loan("L2"),
+                loan("L3", 100),
+                trade("T1", 150_000, tolerance="0.01"),
+                lock("L1", "T1"),
+                lock("L2", "T1"),
+            )
         )
         assert ran.placement == {"L1": "T1", "L2": "T1"}
         recap = ran.recap("T1")

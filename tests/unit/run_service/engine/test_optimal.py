@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from services.run_service.domain.errors import NotYet
 from services.run_service.engine.frames import RunInputs
 from services.run_service.engine.optimise import bound
+from services.run_service.engine.optimise.local_search import improve
 from services.run_service.engine.steps import allocation
-from tests.instances.execute import Ran, run
+from services.run_service.engine.stop import Stop
+from tests.instances.execute import Ran, posed, run
 from tests.instances.named import BEST_VALUES, knapsack_of_six, two_trades_one_specialist
-from tests.instances.rows import constraint, desk, inputs, instrument, limit, loan, rule, today, trade
+from tests.instances.rows import constraint, desk, grid, inputs, instrument, limit, loan, rule, today, trade
 
 Instance = Callable[[], RunInputs]
 
@@ -44,7 +47,9 @@ def by_every_assignment(ran: Ran, tables: RunInputs) -> Decimal:
 
     def assignments(names: list[str], fill: dict[str, Decimal]) -> Iterator[Decimal]:
         if not names:
-            yield -sum((max(Decimal(0), recaps[t]["lo"] - fill[t]) * recaps[t]["pair_off_points"] / 100 for t in recaps), Decimal(0))
+            yield -sum(
+                (max(Decimal(0), recaps[t]["lo"] - fill[t]) * recaps[t]["pair_off_points"] / 100 for t in recaps), Decimal(0)
+            )
             return
         name, rest = names[0], names[1:]
         for value in assignments(rest, fill):
@@ -126,7 +131,8 @@ def test_priorities_break_ties() -> None:
         instrument("X"), instrument("Y"), instrument("W1"), instrument("W2"), constraint("CX", 2, on="X", rule_name="small"),
         constraint("CY", 1, on="Y", rule_name="small"), constraint("C1", 3, on="W1", rule_name="big"),
         constraint("C2", 3, on="W2", rule_name="new_york"), rule("small", '{"field":"loan_amount","op":"le","value":100}'),
-        rule("big", '{"field":"loan_amount","op":"gt","value":100}'), rule("new_york", '{"field":"state","op":"eq","value":"NY"}'),
+        rule("big", '{"field":"loan_amount","op":"gt","value":100}'),
+        rule("new_york", '{"field":"state","op":"eq","value":"NY"}'),
         loan("A", 100), loan("P", state="NY"), loan("Q", state="CA"), trade("TX", 100, on="X", tolerance=1),
         trade("TY", 100, on="Y", tolerance=1), trade("W1", on="W1", price=103), trade("W2", on="W2", price="102.9"),
     )  # fmt: skip
@@ -156,11 +162,46 @@ def test_a_seed_changes_no_proof(seed: int) -> None:
     assert ran.value <= Decimal("238650.00") <= Decimal(ran.summary["upper_bound"])
 
 
+BY_STATE = [rule(state, f'{{"field":"state","op":"eq","value":"{state}"}}') for state in ("NY", "CA")]
+
+
+def improved(tables: RunInputs, start: list[int]) -> list[int]:
+    """Where the search ends from a start: the candidate of each loan, numbered in order of loan and trade; -1 is out."""
+    problem = posed(tables)
+    prices = np.zeros(problem.trade_count)
+    result = improve(problem, np.array(start), prices, seed=0, work_limit=10**9, stop=Stop(), on_progress=lambda taken: None)
+    assert result.ended_by == "CONVERGED"
+    return [int(candidate) for candidate in result.taken]
+
+
+def test_two_loans_on_full_trades_change_places() -> None:
+    # T1 pays 101 for New York and 100 for California, T2 the other way round; A (NY) starts on T2, B (CA) on T1
+    prices = [("T1", "NY", 101), ("T1", "CA", 100), ("T2", "NY", 100), ("T2", "CA", 101)]
+    grids = [grid(trade_id, number, 6, price, state) for number, (trade_id, state, price) in enumerate(prices)]
+    tables = desk(loan("A", state="NY"), loan("B", state="CA"), trade("T1"), trade("T2"), *grids, *BY_STATE)
+    assert improved(tables, [1, 2]) == [0, 3]
+
+
+def test_a_loan_makes_room_by_going_to_a_third_trade() -> None:
+    # T1 is full of B, A (NY) may go nowhere else; T2 takes Californians at the same price
+    rows = [
+        instrument("X"), instrument("Y"), constraint("CX", on="X"), constraint("CY", on="Y", rule_name="CA"),
+        trade("T1"), trade("T2", on="Y", settles=30),
+    ]  # fmt: skip
+    tables = desk(loan("A", state="NY"), loan("B", state="CA"), *rows, *BY_STATE)
+    assert improved(tables, [-1, 1]) == [0, 2]
+
+
+def test_a_loan_that_loses_money_leaves() -> None:
+    # 95 on a trade that owes nothing against 99.875 outside
+    assert improved(desk(loan("A"), trade("T1", price=95, tolerance=1), today(100)), [0]) == [-1]
+
+
 def test_strict_and_limits_say_not_yet_and_what_to_do_instead() -> None:
-    with pytest.raises(NotYet, match="STRICT.*use priority_mode VALUE"):
+    with pytest.raises(NotYet, match=r"STRICT.*use priority_mode VALUE"):
         optimal(desk(loan("A"), trade("T1")), priority_mode="STRICT")
     for strategy in ("OPTIMAL", "PASSES"):
-        with pytest.raises(NotYet, match="limits.*disable the rows"):
+        with pytest.raises(NotYet, match=r"limits.*disable the rows"):
             run(desk(loan("A"), trade("T1"), limit("share")), strategy=strategy)
     assert run(desk(loan("A"), trade("T1"), limit("share", enabled=False))).placement == {"A": "T1"}
 

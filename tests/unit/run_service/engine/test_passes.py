@@ -175,7 +175,11 @@ class TestFillRemaining:
     def test_the_loan_with_the_least_score_gives_way_first(self) -> None:
         # 30,000 + 30,000 on T1; C (60,000) and either of them make 90,000: B, with the lesser score, goes
         ran = passed(
-            loan("A", 30_000, note="6.5"), loan("B", 30_000, note="6.2"), loan("C", 60_000, note="6.1"), trade("T1", 90_000), DECOY
+            loan("A", 30_000, note="6.5"),
+            loan("B", 30_000, note="6.2"),
+            loan("C", 60_000, note="6.1"),
+            trade("T1", 90_000),
+            DECOY,
         )
         assert placed(ran) == {"A": ("T1", "best_fit"), "C": ("T1", "fill_remaining")}
 
@@ -213,7 +217,11 @@ class TestFillRemaining:
         # best_fit: Q 30,000 and P 50,000 on T1 (110,000). P (least score) gives way to R: 90,000. Then Q gives way to P: 110,000.
         # P is on T1 by fill_remaining, which took it off and put it back.
         ran = passed(
-            loan("P", 50_000, note="6.1"), loan("Q", 30_000, note="6.2"), loan("R", 60_000, note="6.05"), trade("T1", 110_000), DECOY
+            loan("P", 50_000, note="6.1"),
+            loan("Q", 30_000, note="6.2"),
+            loan("R", 60_000, note="6.05"),
+            trade("T1", 110_000),
+            DECOY,
         )
         assert placed(ran) == {"P": ("T1", "fill_remaining"), "R": ("T1", "fill_remaining")}
 

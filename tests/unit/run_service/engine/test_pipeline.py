@@ -16,13 +16,13 @@ from services.run_service.engine.frames import RunInputs
 from services.run_service.engine.optimise.bound import prove_bound
 from services.run_service.engine.optimise.local_search import improve
 from services.run_service.engine.optimise.passes import run_passes
-from services.run_service.engine.optimise.problem import AllocationProblem, pose, price_locks
 from services.run_service.engine.optimise.value import nothing
 from services.run_service.engine.pipeline import STEPS, run_pipeline
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.steps.candidates import build_candidates
 from services.run_service.engine.stop import RunCancelledError, Stop
+from tests.instances.execute import posed
 from tests.instances.named import chain_over_three_trades, knapsack_of_six
 from tests.instances.rows import AS_OF, curve, desk, instrument, loan, posting, today, trade
 
@@ -154,14 +154,6 @@ def crowd(loans: int, trades: int) -> RunInputs:
     )
 
 
-def posed(tables: RunInputs) -> AllocationProblem:
-    """The allocation problem of these tables."""
-    book = open_book(tables, parse_options({}, AS_OF), lambda finding: None)
-    pricer = Pricer(book)
-    candidates, synthetic, _ = build_candidates(book, pricer, Progress(), Stop())
-    return pose(book, candidates, synthetic, price_locks(book, pricer))
-
-
 class TestCancel:
     """A cancel is seen within moments, wherever the engine is."""
 
@@ -194,11 +186,17 @@ class TestCancel:
 
     def test_inside_the_linear_program(self) -> None:
         # HiGHS would work on this for a second or more; the cancel comes at the first look, 50 ms after its start
-        problem = posed(crowd(2_000, 60))
-        started = time.perf_counter()
+        class CancelledNow(Stop):
+            asked_at = 0.0
+
+            def cancelled(self) -> bool:
+                self.asked_at = self.asked_at or time.perf_counter()
+                return True
+
+        problem, stop = posed(crowd(2_000, 60)), CancelledNow()
         with pytest.raises(RunCancelledError):
-            prove_bound(problem, CancelledAt(0))
-        assert time.perf_counter() - started < 1
+            prove_bound(problem, stop)
+        assert time.perf_counter() - stop.asked_at < 2
 
     def test_inside_the_search(self) -> None:
         problem = posed(crowd(300, 6))

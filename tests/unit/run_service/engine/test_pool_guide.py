@@ -41,7 +41,15 @@ class TestActions:
         # T2, to which P belongs, settles after the window, so A goes to T1. On T2 at 99 the loan would score 99; on T1 100.
         # Gain 100,000 * (100 - 99 - 0.03125) / 100 = 968.75.
         ran = run(
-            desk(loan("A"), trade("T1"), trade("T2", price=99, settles=61), *IN_P, relation("T2", "P"), pool("Q"), relation("T1", "Q"))
+            desk(
+                loan("A"),
+                trade("T1"),
+                trade("T2", price=99, settles=61),
+                *IN_P,
+                relation("T2", "P"),
+                pool("Q"),
+                relation("T1", "Q"),
+            )
         )
         assert guide(ran) == [("A", "T1", "Q", "SWAPPED_IN"), ("A", "T2", "P", "SWAPPED_OUT")]
         into, out = ran.rows("pool_guide")
@@ -65,7 +73,12 @@ class TestActions:
         ran = run(desk(loan("A", 200_000), trade("T1"), *IN_P, relation("T1", "P")))
         assert guide(ran) == [("A", "T1", "P", "LEAVING")]
         (row,) = ran.rows("pool_guide")
-        assert (row["current_pool"], row["recommended_pool"], row["recommended_trade_id"], row["price"]) == ("P", None, None, None)
+        assert (row["current_pool"], row["recommended_pool"], row["recommended_trade_id"], row["price"]) == (
+            "P",
+            None,
+            None,
+            None,
+        )
 
     def test_leaving_a_pool_without_a_trade_has_an_empty_key(self) -> None:
         ran = run(desk(loan("A", 0), *IN_P))

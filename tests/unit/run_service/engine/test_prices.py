@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.instances.execute import run
-from tests.instances.rows import Row, curve, desk, instrument, loan, payup, today, trade
+from tests.instances.rows import Row, curve, desk, instrument, loan, lock, payup, today, trade
 
 
 def price_of(*rows: Row, **options: object) -> Decimal | None:
@@ -131,6 +131,11 @@ class TestRounding:
         price = price_of(loan("L1", fico=700), trade("T1", price=0), payup("fico", 0, 900, -2, 3))
         assert price == Decimal("-0.66666667")
 
+    def test_a_quotient_a_hair_from_a_tie_is_not_one(self) -> None:
+        # -99.99994999 / 9999.999999 is -0.009999995 but for 5e-19 points less: rounded to -0.00999999, not to -0.01
+        price = price_of(loan("L1", fico=700), trade("T1", price=0), payup("fico", 0, 900, "-99.99994999", "9999.999999"))
+        assert price == Decimal("-0.00999999")
+
     @pytest.mark.parametrize(("rate", "carry"), [("0.000001", "0.00000003"), ("-0.000001", "-0.00000003")])
     def test_carry_rounds_a_tie_away_from_zero(self, rate: str, carry: str) -> None:
         # eight rows with a mean of 0.000000125, days 73: 0.000000125 * 73 / 365 = 0.000000025
@@ -146,10 +151,26 @@ def test_a_price_that_cannot_be_stored_is_none() -> None:
     assert ran.placement == {"L2": "T1"}
 
 
-def test_a_score_that_cannot_be_stored_is_no_candidate() -> None:
-    # A closing date of the year 26 (the century was left out) is 730,505 days before settlement; at 6 % a carry of 12,008 points,
-    # which no price column holds. Such a loan must not reach the tables with a price and an empty score.
-    ran = run(desk(loan("L1", closed=-730_485), loan("L2", 50_000), trade("T1"), curve(6, 0, 1_000_000)))
-    for row in ran.rows("loan2trade_candy_level_01") + ran.rows("powerfill_guide"):
-        assert row["score"] is not None
-    assert ran.placement == {"L2": "T1"}
+@pytest.mark.parametrize(
+    ("closed", "rate", "price"),
+    [
+        (-730_485, 6, 100),  # the year 26, the century was left out: 730,505 days at 6 % are a carry of 12,008 points
+        (-730_485, -6, 100),
+        (-730_485, 3, 5_000),  # price 5,000 and carry 6,004 fit each alone, their sum does not
+    ],
+)
+def test_a_score_that_cannot_be_stored_is_no_candidate(closed: int, rate: int, price: int) -> None:
+    # no column holds the score: such a loan must not reach the tables with a price and without a score
+    rows = [loan("L1", closed=closed), loan("L2", 50_000), curve(rate, 100, 1_000_000), today(price, 30)]
+    ran = run(desk(*rows, trade("T1", price=price)))
+    for name in ("loan2trade_candy_level_01", "powerfill_guide", "syn_powerfill_guide_all_rank"):
+        assert {row["loan_id"] for row in ran.rows(name)} == {"L2"}
+        assert all(row["score"] is not None for row in ran.rows(name))
+    assert ran.reasons == {"L1": "NO_PRICE"}
+
+
+def test_a_locked_loan_whose_score_cannot_be_stored_counts_nothing() -> None:
+    ran = run(desk(loan("L1", closed=-730_485), trade("T1"), lock("L1", "T1"), curve(6, 0, 1_000_000)))
+    row = ran.allocated("L1")
+    assert (row["price"], row["carry"], row["score"], row["value"]) == (None, None, None, 0)
+    assert ran.value == 0

@@ -88,7 +88,9 @@ def test_a_row_that_points_nowhere_is_ignored_and_counted(bad: Row, code: str, s
     assert (logged["severity"], logged["row_count"], logged["examples"]) == ("WARNING", 1, example)
 
 
-@pytest.mark.parametrize("harmless", [shipped("GONE"), today(99, on="X"), lock("GONE", "T1", expires=-1), trade("T2", status="SETTLED")])
+@pytest.mark.parametrize(
+    "harmless", [shipped("GONE"), today(99, on="X"), lock("GONE", "T1", expires=-1), trade("T2", delivered=100_000)]
+)
 def test_rows_that_say_nothing_about_this_run_are_not_told(harmless: Row) -> None:
     assert [found for found in run(inputs(*GOOD, harmless)).findings if found.code != "NO_SYNTHETIC_PRICES"] == []
 

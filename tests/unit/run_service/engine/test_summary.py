@@ -36,8 +36,8 @@ def test_every_name_is_there_for_either_strategy() -> None:
 
 
 def test_the_figures_of_a_small_run() -> None:
-    # A and B fill T1; E (90,000) fits nowhere; candidates A, B and E on both trades, all under C2. B's days on T1 are 15 and on T2
-    # 25, A's and E's 20 and 30: the curve ends at 18, so one of six is matched.
+    # A and B fill T1; E (90,000) fits nowhere; candidates A, B and E on both trades, all under C2. B's days are 15 on T1 and
+    # 25 on T2, A's and E's 20 and 30: the curve ends at 18, so one of six is matched.
     summary = a_run("PASSES").summary
     wanted = {
         "constraint_count": 2,

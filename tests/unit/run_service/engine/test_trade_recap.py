@@ -60,6 +60,12 @@ def test_a_trade_that_gets_nothing() -> None:
     assert [recap[name] for name in ("avg_note_rate", "avg_fico", "avg_ltv", "avg_price", "avg_score")] == [None] * 5
 
 
+def test_an_average_that_cannot_be_stored_is_unset() -> None:
+    # 18,446,744,073,710 is 0.448 if it is counted in millionths modulo 2**64
+    recap = run(desk(loan("A", fico=18_446_744_073_710), trade("T1"))).recap("T1")
+    assert recap["avg_fico"] is None
+
+
 def test_a_fill_is_rounded_half_away_at_the_sixth_decimal() -> None:
     # 100 * 1 / 3 = 33.333333; 100 * 2 / 3 = 66.666667
     assert run(desk(loan("L1", 1), trade("T1", 3, tolerance="0.5"))).recap("T1")["fill_pct"] == Decimal("33.333333")

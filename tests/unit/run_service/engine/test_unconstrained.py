@@ -96,7 +96,9 @@ def test_the_recommended_sales_are_summed_per_synthetic_trade() -> None:
 
 
 def test_without_todays_prices_there_is_nothing_and_the_guides_keep_their_rows() -> None:
-    ran = run(desk(loan("A"), loan("B", 70_000), trade("T1"), pool("P"), relation("T1", "P"), posting("P", "A"), posting("P", "B")))
+    ran = run(
+        desk(loan("A"), loan("B", 70_000), trade("T1"), pool("P"), relation("T1", "P"), posting("P", "A"), posting("P", "B"))
+    )
     for name in ("syn_trade_base", "syn_powerfill_guide_all_rank", "syn_powerfill_guide"):
         assert ran.rows(name) == []
     assert ran.placement == {"A": "T1"}

@@ -9,7 +9,7 @@ from tests.instances.rows import constraint, curve, desk, instrument, loan, lock
 
 
 def test_the_three_sums_of_the_value() -> None:
-    # T1 (100,000, own price 100, market 100.5): A at 101.5 - 0 = 101.5 with one point of switch cost, since its pool belongs to T2:
+    # T1 (100,000 at 100, the market at 100.5): A scores 101.5 and pays a point of switch cost, since its pool belongs to T2:
     #   100,000 * (101.5 - 1) / 100 = 100,500
     # B is left out: fallback = best synthetic 100.5 + 1.5 - 0.125 = 101.875 on 80,000 = 81,500
     # T2 (50,000, price 100) stays empty: 50,000 * (0.03125 + 0.5) / 100 = 265.625
@@ -80,7 +80,9 @@ class TestSwitchCost:
     def test_who_pays(self, kind: str, related_to: str | None, pays: bool) -> None:
         relations = [] if related_to is None else [relation(related_to, "P")]
         ran = run(
-            desk(loan("L1"), instrument("X", kind), trade("T1"), trade("T2", settles=70), pool("P"), posting("P", "L1"), *relations),
+            desk(
+                loan("L1"), instrument("X", kind), trade("T1"), trade("T2", settles=70), pool("P"), posting("P", "L1"), *relations
+            ),
             switch_cost=1,
         )
         assert ran.allocated("L1")["value"] == (99_000 if pays else 100_000)
