@@ -21,7 +21,8 @@ lint: venv            ## style, types, layers, contract, generated code
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
-	$(BIN)/buf breaking --against ".git#ref=$$(git rev-parse -q --verify origin/main || git rev-parse -q --verify main || git rev-parse HEAD)"
+	$(BIN)/buf breaking --against ".git#ref=$$(for base in origin/main main HEAD~1 HEAD; do \
+		git rev-parse -q --verify $$base; done | grep -vm 1 "$$(git rev-parse HEAD)" || git rev-parse HEAD)"
 	$(BIN)/python -m shared.rpc.codegen --check
 
 proto: venv           ## generate shared/gen from protos/

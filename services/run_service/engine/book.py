@@ -398,3 +398,9 @@ def current_pools(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         .unique("loan_id", keep="last", maintain_order=True)
         .select("loan_id", "pool_name")
     )
+
+
+def gather(names: pl.Series, index: Int64Array | Int32Array, name: str) -> pl.Series:
+    """The names at these indices; null where the index is -1."""
+    positions = pl.Series(index, dtype=pl.Int64)
+    return names.gather(positions.set(positions < 0, None)).alias(name)

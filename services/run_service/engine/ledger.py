@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 
 from services.run_service.engine.book import Book, BoolArray, Int32Array
 from services.run_service.engine.optimise.problem import AllocationProblem, Locks
@@ -106,9 +105,3 @@ class Ledger:
         values[self.placed] = of_candidates[self.decision.allocation.taken[self.placed]]
         values[self.locks.loan] = of_locks
         return values
-
-
-def gather(names: pl.Series, index: Int64Array | Int32Array, name: str) -> pl.Series:
-    """The names at these indices; null where the index is -1."""
-    positions = pl.Series(index, dtype=pl.Int64)
-    return names.gather(positions.set(positions < 0, None)).alias(name)

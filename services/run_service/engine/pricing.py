@@ -18,10 +18,10 @@ from shared.money import Int64Array, divide_half_away_array, to_scaled
 
 _SUM_PLACES = 14
 _TO_PRICE = 10**6
-_PRICE_LIMIT = 9_000.0
-"""Points; a price or carry beyond it in either direction cannot be stored and counts as none."""
-_SCORE_LIMIT = 9_999.0
-"""Points; the same of their sum."""
+_PART_LIMIT = 20_000.0
+"""Points; beyond it in either direction a part of a price is not computed, so that sums stay within int64."""
+_STORABLE = 10**12
+"""1e-8 points; a price, carry or score from here on cannot be stored, in either direction, and counts as none."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Pricer:
         """Price, 1e-8 points, and whether there is one that can be stored."""
         storable = known & adjustment.storable
         price = divide_half_away_array(base * _TO_PRICE + np.where(storable, adjustment.total, 0), _TO_PRICE)
-        return price, storable & (np.abs(price) < _PRICE_LIMIT * 1e8)
+        return price, storable & (np.abs(price) < _STORABLE)
 
     def carry(self, instrument: str, settle_day: int, eligible_day: Int32Array) -> Carry:
         """Carry of loans eligible on these days, for a settlement on that day."""
@@ -142,14 +142,23 @@ class Pricer:
             total += np.where(applies, rate, 0)
             count += applies
         count_or_one = np.maximum(count, 1)
-        storable = np.abs(total.astype(np.float64) * distinct / count_or_one / 365e6) < _PRICE_LIMIT
+        storable = np.abs(total.astype(np.float64) * distinct / count_or_one / 365e6) < _STORABLE / 1e8 - 1
         carry = _divide_each(np.where(storable, total, 0) * distinct * 100, 365 * count_or_one)
         place = np.searchsorted(distinct, days)
         return Carry(carry[place], count[place] > 0, storable[place])
 
+    def on_trade(self, trade: int, loans: Int64Array) -> tuple[Int64Array, Int64Array, BoolArray]:
+        """Price and carry, 1e-8 points, of loans on a trade whether or not they are candidates there, and who has both."""
+        book = self.book
+        instrument = book.instruments[book.trades.instrument[trade]]
+        base, known = self.base_price(trade, loans)
+        price, priced = self.price(base, known, self.adjustment(instrument, loans))
+        carry = self.carry(instrument.name, int(book.trades.settle_day[trade]), book.loans.eligible_day[loans])
+        return price, carry.points, priced & self.scored(price, carry)
+
     def scored(self, price: Int64Array, carry: Carry) -> BoolArray:
         """Pairs whose carry and score can be stored beside their price."""
-        return np.asarray(carry.storable & (np.abs(self.score(price, carry.points)) < _SCORE_LIMIT * 1e8))
+        return np.asarray(carry.storable & (np.abs(self.score(price, carry.points)) < _STORABLE))
 
     def score(self, price: Int64Array, carry: Int64Array) -> Int64Array:
         """Score, 1e-8 points, by the run's price_mode."""
@@ -161,7 +170,7 @@ class Pricer:
             return np.zeros(len(loans), dtype=np.int64), np.ones(len(loans), dtype=np.bool_)
         over = self.book.loans.note[loans] - instrument.coupon - instrument.fees
         multiple = np.where(over >= 0, instrument.buyup_multiple, instrument.buydown_multiple)
-        fits = np.abs(over.astype(np.float64) * multiple) < _PRICE_LIMIT * 1e12
+        fits = np.abs(over.astype(np.float64) * multiple) < _PART_LIMIT * 1e12
         return np.where(fits, over, 0) * multiple * 100, fits
 
     def _payup(self, instrument: Instrument, loans: Int64Array) -> tuple[Int64Array, BoolArray]:
@@ -187,13 +196,13 @@ class Pricer:
             present, pattern = np.unique(pattern * 2 + applies, return_inverse=True)
             sums = [sums[int(key) // 2] + (added if int(key) % 2 else 0) for key in present]
         units = np.array([_between(value) for value in sums], dtype=np.int64)
-        small = np.array([abs(value) < _PRICE_LIMIT for value in sums], dtype=np.bool_)
+        small = np.array([abs(value) < _PART_LIMIT for value in sums], dtype=np.bool_)
         return units[pattern], small[pattern]
 
 
 def _between(value: Fraction) -> int:
     """A fraction in units of 1e-14, strictly between the same multiples of 1e-13 where it is no such multiple itself."""
-    if abs(value) >= _PRICE_LIMIT:
+    if abs(value) >= _PART_LIMIT:
         return 0
     scale: int = 10 ** (_SUM_PLACES - 1)
     tenths, rest = divmod(value.numerator * scale, value.denominator)

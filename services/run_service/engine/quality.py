@@ -47,7 +47,7 @@ def _usable(name: str, frame: pl.DataFrame, warn: Warn) -> pl.DataFrame:
     unique = ordered.unique(list(spec.key), keep=spec.kept, maintain_order=True)
     if len(unique) < len(ordered):
         repeated = ordered.filter(pl.struct(spec.key).is_duplicated())
-        message = f"rows of {name} with the same {', '.join(spec.key)}: only the {spec.kept} counts"
+        message = f"rows of {name} repeat {', '.join(spec.key)}: of each only the {spec.kept} in the order of all columns counts"
         warn(warning(Code.DATA_QUALITY, name, message, sorted(set(_keys(repeated, spec.key)))))
     return unique
 

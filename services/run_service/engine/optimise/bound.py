@@ -69,24 +69,36 @@ def prove_bound(problem: AllocationProblem, stop: Stop) -> Bound:
     can_pay = problem.usable & (gain + cost[problem.trade] * amount[problem.loan] > 0)
     if int(can_pay.sum()) <= LP_CANDIDATES:
         index = np.nonzero(can_pay)[0]
-        price, shares = _solve_relaxation(problem, index, gain[index], cost, stop)
-        fractions = np.zeros(len(gain))
-        fractions[index] = shares
-        kind = "LP"
+        relaxed = _solve_relaxation(problem, index, gain[index], cost, stop)
     else:
-        price, fractions, kind = _descend(problem, gain, amount, cost, lo, hi, stop), None, "LAGRANGIAN"
+        relaxed = None
+    fractions: FloatArray | None = None
+    if relaxed is not None:
+        price, kind = relaxed.room_price, "LP"
+        fractions = np.zeros(len(gain))
+        fractions[index] = relaxed.shares
+    else:
+        price, kind = _descend(problem, gain, amount, cost, lo, hi, stop), "LAGRANGIAN"
     price = np.maximum(price, -cost)
     dual, _ = _lagrangian(problem.start, problem.trade, problem.usable, gain, amount, price, cost, lo, hi)
     return Bound(dual + abs(dual) * _ROUNDING_MARGIN, kind, price, fractions)
 
 
+@dataclass(frozen=True)
+class _Relaxed:
+    """The optimum of the linear relaxation: dollars a dollar of room is worth, and the share of each candidate."""
+
+    room_price: FloatArray
+    shares: FloatArray
+
+
 def _solve_relaxation(
     problem: AllocationProblem, index: Int64Array, gain: FloatArray, cost: FloatArray, stop: Stop
-) -> tuple[FloatArray, FloatArray]:
-    """Room prices and candidate shares at the optimum of the linear relaxation over the candidates at `index`."""
+) -> _Relaxed | None:
+    """The linear relaxation over the candidates at `index`; None where the solver does not reach its optimum."""
     trades, pairs = problem.trade_count, len(index)
     if not trades or not pairs:
-        return -cost, np.zeros(pairs)  # nobody can deliver: every dollar towards a band would save its pair-off
+        return _Relaxed(-cost, np.zeros(pairs))  # nobody can deliver: every dollar towards a band would save its pair-off
     rows = np.unique(problem.loan[index], return_inverse=True)[1]
     loans = int(rows.max()) + 1
     lo = np.maximum(0, problem.lo - problem.locked_fill) / _AMOUNT_UNIT
@@ -110,9 +122,11 @@ def _solve_relaxation(
         solver.setOptionValue(option, value)
     solver.passModel(model)
     _run(solver, stop)
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
     solution = solver.getSolution()
     duals = np.array(solution.row_dual)[loans:]
-    return -duals * 100 / _AMOUNT_UNIT, np.array(solution.col_value)[:pairs]
+    return _Relaxed(-duals * 100 / _AMOUNT_UNIT, np.array(solution.col_value)[:pairs])
 
 
 def _run(solver: Any, stop: Stop) -> None:

@@ -108,12 +108,7 @@ def price_locks(book: Book, pricer: Pricer) -> Locks:
     priced = np.zeros(len(loan), dtype=np.bool_)
     for j in np.unique(trade).tolist():
         here = np.nonzero(trade == j)[0]
-        instrument = book.instruments[book.trades.instrument[j]]
-        base, known = pricer.base_price(j, loan[here])
-        price[here], priced[here] = pricer.price(base, known, pricer.adjustment(instrument, loan[here]))
-        found = pricer.carry(instrument.name, int(book.trades.settle_day[j]), book.loans.eligible_day[loan[here]])
-        carry[here] = found.points
-        priced[here] &= pricer.scored(price[here], found)
+        price[here], carry[here], priced[here] = pricer.on_trade(j, loan[here])
     score = np.where(priced, pricer.score(price, carry), 0)
     return Locks(loan, trade, price, carry, score, priced)
 

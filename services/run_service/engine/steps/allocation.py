@@ -11,6 +11,7 @@ from services.run_service.domain.options import PriorityMode, RunOptions, Strate
 from services.run_service.engine.book import Book
 from services.run_service.engine.optimise.bound import Bound, prove_bound
 from services.run_service.engine.optimise.construct import round_relaxation
+from services.run_service.engine.optimise.leftovers import place_leftovers
 from services.run_service.engine.optimise.local_search import SearchResult, improve
 from services.run_service.engine.optimise.passes import PASS_NAMES, run_passes
 from services.run_service.engine.optimise.problem import AllocationProblem, Locks
@@ -77,7 +78,7 @@ class _Allocator:
         limit = self.options.time_limit
         self.stop.start_improvement(None if limit is None else float(limit))
         result = self.search(start, bound, upper)
-        allocation = self.named(prefer_low_priorities(self.problem, result.taken))
+        allocation = self.named(place_leftovers(self.problem, prefer_low_priorities(self.problem, result.taken)))
         value = value_units(self.problem, self.locks, allocation)
         if baseline is not None and value < value_units(self.problem, self.locks, baseline):
             allocation, value = self.named(baseline.taken), value_units(self.problem, self.locks, baseline)

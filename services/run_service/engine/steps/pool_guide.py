@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.book import POOLED_KINDS, Book, BoolArray, Int32Array, current_pools
+from services.run_service.engine.book import POOLED_KINDS, Book, BoolArray, Int32Array, current_pools, gather
 from services.run_service.engine.optimise.problem import leaves_pool
 from shared.money import Int64Array, to_scaled
 
@@ -26,6 +26,12 @@ class Action(IntEnum):
     REMAINING = 3
     SWITCHING = 4
     LEAVING = 5
+
+
+_IN_ORDER = np.array(
+    [Action.LEAVING, Action.LOCKED, Action.UNPOOLED, Action.JOINING, Action.REMAINING, Action.SWITCHING], dtype=np.int64
+)
+"""Actions in the order in which they are asked for: got nothing, locked, not pooled, no current pool, related, otherwise."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +76,8 @@ def guide_pools(book: Book, trade: Int32Array) -> PoolGuide:
     related[related] = ~leaves_pool(book, np.nonzero(related)[0], trade[related])
     locked = got & (loans.locked_trade == trade)
 
-    action = np.full(len(loans), int(Action.SWITCHING), dtype=np.int64)
-    for applies, what in (  # the first that applies is written last
-        (related, Action.REMAINING),
-        (~has_pool, Action.JOINING),
-        (~on_pooled, Action.UNPOOLED),
-        (locked, Action.LOCKED),
-        (~got, Action.LEAVING),
-    ):
-        action[applies] = int(what)
+    applies = np.vstack([~got, locked, ~on_pooled, ~has_pool, related, np.ones(len(loans), dtype=np.bool_)])
+    action = _IN_ORDER[np.argmax(applies, axis=0)]  # the first that applies
     stays = on_pooled & related
     moves = on_pooled & ~stays
     room = _room(book, pools, current, stays)
@@ -94,9 +93,9 @@ def guide_pools(book: Book, trade: Int32Array) -> PoolGuide:
     proposed = pl.select(pl.concat_str(pl.lit("NEW-"), book.trades.ids).alias("pool")).to_series()
     recommended = pl.select(
         pl.when(pl.Series(target >= 0))
-        .then(_gather(pools.names, target))
+        .then(gather(pools.names, target, "pool"))
         .when(pl.Series(on_pooled))
-        .then(_gather(proposed, trade))
+        .then(gather(proposed, trade, "pool"))
         .otherwise(pl.lit(""))
         .alias("recommended_pool")
     ).to_series()
@@ -108,12 +107,6 @@ def guide_pools(book: Book, trade: Int32Array) -> PoolGuide:
         below_minimum=_below_minimum(book, pools, trade, target, on_pooled),
         pools=pools,
     )
-
-
-def _gather(names: pl.Series, index: Int64Array | Int32Array) -> pl.Series:
-    """The names at these indices; null where the index is -1."""
-    positions = pl.Series(index, dtype=pl.Int64)
-    return names.gather(positions.set(positions < 0, None))
 
 
 def _forming_pools(book: Book) -> Pools:

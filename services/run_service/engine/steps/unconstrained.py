@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.ledger import Ledger, gather
+from services.run_service.engine.book import gather
+from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.tables.allocation_guide import at
 from shared.money import PRICE, TOTAL, from_scaled, points_to_cents
 

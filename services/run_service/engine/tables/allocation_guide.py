@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.book import Int32Array
-from services.run_service.engine.ledger import Ledger, gather
+from services.run_service.engine.book import Int32Array, gather
+from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.steps.pool_guide import Action, PoolGuide
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
 

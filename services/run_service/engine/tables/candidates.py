@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.ledger import Ledger, gather
+from services.run_service.engine.book import gather
+from services.run_service.engine.ledger import Ledger
 from shared.money import PRICE, Int64Array, from_scaled
 
 

@@ -5,8 +5,8 @@ import polars as pl
 
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.rules import Rule, compile_rule, conditions_of_conjunction, describe
-from services.run_service.engine.book import DATA_ERRORS, Book, BoolArray
-from services.run_service.engine.ledger import Ledger, gather
+from services.run_service.engine.book import DATA_ERRORS, Book, BoolArray, gather
+from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.reach import Stage
 from services.run_service.engine.tables.allocation_guide import at
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents

@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.book import Book
-from services.run_service.engine.ledger import Ledger, gather
+from services.run_service.engine.book import Book, gather
+from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.steps.pool_guide import Action, PoolGuide
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents, scaled
 
@@ -94,11 +94,6 @@ def _on_old_trade(
     trade = of_pool[pools.current[loans]]
     for j in np.unique(trade[trade >= 0]).tolist():
         here = np.nonzero(trade == j)[0]
-        instrument = book.instruments[book.trades.instrument[j]]
-        base, has_base = ledger.pricer.base_price(j, loans[here])
-        price[here], known[here] = ledger.pricer.price(base, has_base, ledger.pricer.adjustment(instrument, loans[here]))
-        settle_day = int(book.trades.settle_day[j])
-        carry = ledger.pricer.carry(instrument.name, settle_day, book.loans.eligible_day[loans[here]])
-        score[here] = ledger.pricer.score(price[here], carry.points)
-        known[here] &= ledger.pricer.scored(price[here], carry)
+        price[here], carry, known[here] = ledger.pricer.on_trade(j, loans[here])
+        score[here] = ledger.pricer.score(price[here], carry)
     return price, score, known

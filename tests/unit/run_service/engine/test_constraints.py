@@ -1,10 +1,12 @@
 """Constraints: which of them a candidate belongs to, counts, rules with missing fields (specification 01 sections 4 and 7)."""
 
+from decimal import Decimal
+
 import pytest
 
 from services.run_service.domain.errors import InputError
 from tests.instances.execute import run
-from tests.instances.rows import constraint, desk, inputs, instrument, loan, rule, today, trade
+from tests.instances.rows import constraint, curve, desk, inputs, instrument, loan, rule, today, trade
 
 GOOD_SCORE = rule("good_score", '{"field":"fico","op":"ge","value":700}')
 
@@ -47,12 +49,12 @@ def test_twenty_constraints_count_each_loan_and_trade_once() -> None:
 
 def test_blocks_hold_what_each_constraint_produced() -> None:
     # C1 takes scores from 700: L1 and L2 on both trades; C2 the rest: L3. T1 at 100 for 160,000: L1 and L2 (best first by
-    # amount); T2 at 99: L3. Averages by amount: C1 100, C2 99.
+    # amount); T2 at 99: L3. Averages by amount: C1 100, C2 99; carry 3.65 * 20 / 365 = 0.2 makes the scores.
     ran = run(
         desk(
             loan("L1", fico=700), loan("L2", 60_000, fico=720), loan("L3", 50_000, fico=600),
             trade("T1", 160_000), trade("T2", 50_000, price=99), GOOD_SCORE,
-            constraint("C1", 1, rule_name="good_score"), constraint("C2", 2), constraint("C3", 3),
+            constraint("C1", 1, rule_name="good_score"), constraint("C2", 2), constraint("C3", 3), curve("3.65"),
         )
     )  # fmt: skip
     assert ran.placement == {"L1": "T1", "L2": "T1", "L3": "T2"}
@@ -60,7 +62,10 @@ def test_blocks_hold_what_each_constraint_produced() -> None:
         (row["constraint_id"], row["candidate_count"], row["loan_count"], row["loan_amount"], row["avg_price"], row["avg_score"])
         for row in ran.rows("cblock_guide")
     ]
-    assert blocks == [("C1", 4, 2, 160_000, 100, 100), ("C2", 2, 1, 50_000, 99, 99)]
+    assert blocks == [
+        ("C1", 4, 2, 160_000, 100, Decimal("100.2")),
+        ("C2", 2, 1, 50_000, 99, Decimal("99.2")),
+    ]
     pairs = [
         (row["trade_id"], row["constraint_id"], row["candidate_count"], row["loan_count"])
         for row in ran.rows("trade_cblock_base")

@@ -3,18 +3,19 @@
 from decimal import Decimal
 
 from tests.instances.execute import run
-from tests.instances.rows import desk, instrument, loan, lock, pool, posting, relation, shipped, today, trade
+from tests.instances.rows import curve, desk, instrument, loan, lock, pool, posting, relation, shipped, today, trade
 
 
 def test_every_figure_of_a_trade() -> None:
     # T1: need 300,000, tolerance 1 % of 400,000: 296,000 to 304,000. A 200,000 (locked) and B 100,000 fill it.
     # Averages by amount: note (2 * 6.5 + 7) / 3 = 6.666667; fico of A alone: 700; ltv (2 * 80 + 95) / 3 = 85.
     # Before: A and C (60,000, not allocated) sit in pool P of T1; D in P is shipped; need left 300,000 - 260,000.
+    # Carry 3.65 * 20 / 365 = 0.2.
     ran = run(
         desk(
             loan("A", 200_000, fico=700, ltv=80), loan("B", note=7, ltv=95), loan("C", 60_000), loan("D", 70_000), shipped("D"),
             trade("T1", 400_000, delivered=60_000, pair_off=40_000, tolerance="0.01", price="101.5"),
-            lock("A", "T1"), pool("P"), relation("T1", "P"), posting("P", "A"), posting("P", "C"), posting("P", "D"),
+            lock("A", "T1"), pool("P"), relation("T1", "P"), posting("P", "A"), posting("P", "C"), posting("P", "D"), curve("3.65"),
         )
     )  # fmt: skip
     recap = ran.recap("T1")
@@ -47,7 +48,7 @@ def test_every_figure_of_a_trade() -> None:
         "avg_fico": 700,
         "avg_ltv": 85,
         "avg_price": Decimal("101.5"),
-        "avg_score": Decimal("101.5"),
+        "avg_score": Decimal("101.7"),
     }  # fmt: skip
     assert recap["avg_note_rate"] == Decimal("6.666667")
     assert (recap["status"], recap["fill_pct"]) == ("FILLED", 100)

@@ -111,9 +111,10 @@ def test_a_tie_of_the_band_rounds_away_and_the_lower_end_is_never_negative() -> 
 
 
 def test_trades_outside_the_window_pay_no_pair_off_and_appear_in_no_recap() -> None:
-    ran = run(desk(loan("L1", status="Started"), trade("T1", settles=-1), trade("T2", settles=61), trade("T3", 200_000)))
-    assert [row["trade_id"] for row in ran.rows("trade_base")] == ["T3"]
-    assert ran.value == Decimal("-62.50")
+    trades = [trade(f"T{settles}", settles=settles) for settles in (-1, 0, 60, 61)]
+    ran = run(desk(loan("L1", status="Started"), *trades))
+    assert [row["trade_id"] for row in ran.rows("trade_base")] == ["T0", "T60"]
+    assert ran.value == Decimal("-62.50")  # 31.25 each
 
 
 def test_amounts_of_any_size_are_exact() -> None:
