@@ -109,9 +109,9 @@ def run(inputs: RunInputs, **options: object) -> Ran:
     return Ran(run_pipeline(inputs, parse_options(given, AS_OF), findings, Stop()), findings.found)
 
 
-def posed(inputs: RunInputs) -> AllocationProblem:
+def posed(inputs: RunInputs, **options: object) -> AllocationProblem:
     """The allocation problem of an instance: candidates in order of loan and trade."""
-    book = open_book(inputs, parse_options({}, AS_OF), lambda finding: None)
+    book = open_book(inputs, parse_options(options, AS_OF), lambda finding: None)
     pricer = Pricer(book)
     candidates, synthetic, _ = build_candidates(book, pricer, Progress(), Stop())
     return pose(book, candidates, synthetic, price_locks(book, pricer))

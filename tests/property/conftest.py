@@ -11,7 +11,7 @@ settings.register_profile(
     deadline=None,
     database=None,
     derandomize=not _FUZZ,
-    max_examples=_FUZZ or 40,
+    max_examples=_FUZZ or 32,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 settings.load_profile("powerfill")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 from services.run_service.engine.optimise.passes import PASS_NAMES, run_passes
 from services.run_service.engine.optimise.problem import AllocationProblem
 from services.run_service.engine.stop import Stop
-from tests.property.reference import Candidate, Passes
+from tests.property.plain_facts import Candidate
+from tests.property.plain_passes import Passes
 
 
 @dataclass
@@ -66,7 +66,7 @@ def crowded_problem(seed: int, loans: int, trades: int, scores: int, tolerance: 
 
 def by_loops(problem: AllocationProblem) -> tuple[dict[int, int], dict[int, str]]:
     """Trade and pass of each loan, by the plain passes over the candidates of loans that are not locked."""
-    view: Any = View(problem)
+    view = View(problem)
     usable = {(f"{problem.loan[c]:03}", f"{problem.trade[c]:03}") for c in np.nonzero(problem.usable)[0]}
     view.candidates = {pair: one for pair, one in view.candidates.items() if pair in usable}
     placed, by = Passes(view).execute()

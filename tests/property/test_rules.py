@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.run_service.domain.rules import RuleError, compile_rule, parse_rule
 from services.run_service.engine.frames import LOAN_FIELDS
-from tests.property.reference import evaluate
+from tests.property.plain_rules import evaluate
 
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "loan_amount": st.decimals("0", "3", places=2),

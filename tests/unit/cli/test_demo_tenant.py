@@ -21,7 +21,7 @@ def made(home: Path, *, loaded: bool = True) -> DemoTenant:
 def test_a_new_directory(tmp_path: Path) -> None:
     tenant = DemoTenant(tmp_path / "a" / "b")
     assert tenant.as_of is None
-    tenant.clear()
+    assert not tenant.clear()
     assert [path.name for path in tenant.home.iterdir()] == [MARK]
 
 
@@ -29,10 +29,10 @@ def test_an_earlier_demo_is_removed_and_what_the_user_put_beside_it_is_not(tmp_p
     tenant = made(tmp_path / "demo")
     (tenant.home / "demo-export").mkdir()
     assert tenant.as_of == dt.date(2026, 4, 17)
-    tenant.clear()
+    assert tenant.clear()
     assert sorted(path.name for path in tenant.home.iterdir()) == ["demo-export", MARK]
     assert tenant.as_of is None
-    tenant.clear()
+    assert not tenant.clear()
 
 
 def test_a_demo_that_was_interrupted_is_no_tenant_to_keep(tmp_path: Path) -> None:

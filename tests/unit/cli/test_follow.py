@@ -175,6 +175,37 @@ async def test_beside_an_active_run_there_is_what_to_type() -> None:
     assert cancel.endswith("powerfill runs cancel acme r9 --server here:1")
 
 
+ACTIVE = ReceivedError(grpc.StatusCode.ALREADY_EXISTS, "run r9 is active", Reason.RUN_ACTIVE, {"run_id": "r9"})
+
+
+async def test_a_local_command_finishes_the_active_run_first_and_then_submits_its_own() -> None:
+    client, display = ScriptedClient([ACTIVE], CANCELLED, RUN, is_local=True), Seen()
+    progress = await execute(client, display)
+    assert progress.status == "COMPLETE"
+    first, between, second = client.asked
+    assert between == "watch r9 0"
+    assert first.startswith("execute ")
+    assert second.startswith("execute ")
+    assert display.sequences == list(range(1, len(RUN) + 1))  # of its own run alone
+    announced, ended = display.remarks
+    assert announced.startswith("run r9 of acme is active and is finished first")
+    assert ended == "run r9 ended CANCELLED; now the run asked for"
+
+
+async def test_a_local_command_finishes_at_most_two_runs_of_others() -> None:
+    client = ScriptedClient([ACTIVE], CANCELLED, [ACTIVE], CANCELLED, [ACTIVE], is_local=True)
+    with pytest.raises(CommandError, match=r"run r9 is active \(RUN_ACTIVE\)"):
+        await execute(client, Seen())
+    assert len(client.asked) == 5
+
+
+async def test_ctrl_c_leaves_the_run_that_is_finished_first() -> None:
+    client = ScriptedClient([ACTIVE], [press_ctrl_c, HANG], is_local=True)
+    with pytest.raises(LeftError, match="powerfill runs cancel acme r9 --server here:1"):
+        await execute(client, Seen())
+    assert [asked.split()[0] for asked in client.asked] == ["execute", "watch"]
+
+
 async def test_ctrl_c_leaves_a_run_of_a_server_alone() -> None:
     client = ScriptedClient([*RUN[:4], press_ctrl_c, WAIT])
     with pytest.raises(LeftError, match=f"the run goes on.*runs show acme {events.RUN_ID} --watch --server here:1") as left:

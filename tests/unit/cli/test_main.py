@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from cli.main import COMMANDS, main
+from cli.run_options import described
 
 HEAVY = ("grpc", "polars", "sqlalchemy", "numba", "services", "pydantic")
 
@@ -50,6 +51,14 @@ def test_every_command_has_help_with_an_example_and_json(
     text = capsys.readouterr().out
     assert f"Example: powerfill {' '.join(path)}" in " ".join(text.split())
     assert "--json" in text
+
+
+def test_the_help_of_run_lists_the_options_of_a_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    assert run_main(monkeypatch, "run", "--help") == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    missing = [line for line in described() if line not in lines]
+    assert not missing
 
 
 def test_without_a_command_there_is_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,10 @@
 import pytest
 
 from cli.exit_codes import ExitCode, UsageError
-from cli.run_options import parse
-from services.run_service.domain.options import OPTION_NAMES
+from cli.run_options import PARTS_OF, described, parse
+from services.run_service.domain.options import ALLOWED, OPTION_NAMES, RunOptions
 from shared.rpc.options import options_from_proto
+from tests.builders import AS_OF
 
 
 def test_only_what_is_given_is_set() -> None:
@@ -65,3 +66,24 @@ def test_several_problems_are_all_told() -> None:
 def test_an_option_is_given_once(items: list[str]) -> None:
     with pytest.raises(UsageError, match="give it once"):
         parse(items)
+
+
+def test_help_describes_every_option_with_the_defaults_and_ranges_of_the_domain() -> None:
+    expected = RunOptions(AS_OF).to_json()
+    expected |= {f"{PARTS_OF}.{kind}": points for kind, points in expected.pop(PARTS_OF).items()}
+    expected |= {"as_of_date": "today", "bx_price_floor": "none"}
+    lines = dict(line.split("=", 1) for line in described())
+    texts = {name: text.split(": ", 1) for name, text in lines.items()}
+    assert {name: default for name, (default, _) in texts.items()} == {name: str(value) for name, value in expected.items()}
+    for name in set(OPTION_NAMES) - {PARTS_OF}:
+        assert texts[name][1].startswith(ALLOWED[name])
+    parts = {allowed for name, (_, allowed) in texts.items() if name.startswith(PARTS_OF)}
+    assert parts == {"a decimal number of points from 0 to 100 with at most 8 decimals"}
+    assert texts["bx_price_floor"][1].endswith(", or none")
+
+
+def test_the_defaults_that_help_shows_are_allowed() -> None:
+    today = AS_OF.isoformat()
+    given = [line.split(": ", 1)[0].replace("=today", f"={today}") for line in described()]
+    shown = {name: value for name, value in RunOptions(AS_OF).to_json().items() if value is not None}
+    assert options_from_proto(parse(given)) == shown

@@ -36,7 +36,7 @@ LP_CANDIDATES = 2_000_000
 _SUBGRADIENT_ROUNDS = 300
 _POLL_S = 0.05
 _ROUNDING_MARGIN = 1e-12
-"""Relative; covers the rounding of the floating-point sums in L."""
+"""Relative to the magnitudes summed; covers the rounding of the floating-point sums in L."""
 _AMOUNT_UNIT = 1e7
 """Cents to hundreds of thousands of dollars, so that the program's numbers are near one."""
 
@@ -81,7 +81,8 @@ def prove_bound(problem: AllocationProblem, stop: Stop) -> Bound:
         price, kind = _descend(problem, gain, amount, cost, lo, hi, stop), "LAGRANGIAN"
     price = np.maximum(price, -cost)
     dual, _ = _lagrangian(problem.start, problem.trade, problem.usable, gain, amount, price, cost, lo, hi)
-    return Bound(dual + abs(dual) * _ROUNDING_MARGIN, kind, price, fractions)
+    terms = abs(dual) + 2 * float((np.abs(price) * hi + cost * lo).sum())  # at least the sum of all terms' magnitudes
+    return Bound(dual + terms * _ROUNDING_MARGIN, kind, price, fractions)
 
 
 @dataclass(frozen=True)

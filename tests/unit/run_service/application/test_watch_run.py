@@ -35,7 +35,7 @@ class Recorded:
 
     async def get(self, ref: RunRef) -> Run:
         if ref != REF:
-            raise run_not_found(ref.run_id)
+            raise run_not_found(ref.run_id, ref.tenant_id)
         return self.run
 
     async def read(self, ref: RunRef, after_sequence: int, limit: int) -> list[RunEvent]:

@@ -15,7 +15,8 @@ def test_every_figure_of_a_trade() -> None:
         desk(
             loan("A", 200_000, fico=700, ltv=80), loan("B", note=7, ltv=95), loan("C", 60_000), loan("D", 70_000), shipped("D"),
             trade("T1", 400_000, delivered=60_000, pair_off=40_000, tolerance="0.01", price="101.5"),
-            lock("A", "T1"), pool("P"), relation("T1", "P"), posting("P", "A"), posting("P", "C"), posting("P", "D"), curve("3.65"),
+            lock("A", "T1"), pool("P"), relation("T1", "P"), posting("P", "A"), posting("P", "C"),
+            posting("P", "D"), curve("3.65"),
         )
     )  # fmt: skip
     recap = ran.recap("T1")

@@ -22,16 +22,25 @@ def error_of(call: Any, *arguments: Any) -> PowerFillError:
 
 
 def test_a_run_id_is_taken_as_it_is() -> None:
-    assert requests.checked_run_id("0190c1c2-7b7b-7abc-8def-0123456789ab") == "0190c1c2-7b7b-7abc-8def-0123456789ab"
+    assert requests.checked_run_id("0190c1c2-7b7b-7abc-8def-0123456789ab", "acme") == "0190c1c2-7b7b-7abc-8def-0123456789ab"
 
 
 def test_no_run_id_is_an_invalid_field() -> None:
-    assert [field.field for field in error_of(requests.checked_run_id, "").fields] == ["run_id"]
+    (violation,) = error_of(requests.checked_run_id, "", "acme").fields
+    assert (violation.field, "`powerfill runs list acme`" in violation.description) == ("run_id", True)
 
 
 @pytest.mark.parametrize("run_id", ["x" * 37, "a b", "a\x00", "é", "\n"])
 def test_what_cannot_be_a_run_id_is_not_found(run_id: str) -> None:
-    assert error_of(requests.checked_run_id, run_id).reason == Reason.RUN_NOT_FOUND
+    error = error_of(requests.checked_run_id, run_id, "acme")
+    assert error.reason == Reason.RUN_NOT_FOUND
+    assert "`powerfill runs list acme`" in error.message
+
+
+def test_of_a_run_id_without_end_the_beginning_is_repeated() -> None:
+    error = error_of(requests.checked_run_id, "x" * 100_000, "acme")
+    assert error.message.startswith(f"there is no run '{'x' * 64}'; ")
+    assert error.metadata == {"run_id": "x" * 64}
 
 
 @pytest.mark.parametrize("request_id", ["", "x" * 64, "order-66/a"])

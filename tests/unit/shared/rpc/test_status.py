@@ -60,7 +60,7 @@ def test_a_field_that_the_message_names_is_not_told_twice() -> None:
 
 def test_the_domain_of_every_error_is_powerfill() -> None:
     info = ErrorInfo()
-    assert status_of(run_not_found("r")).details[0].Unpack(info)
+    assert status_of(run_not_found("r", "acme")).details[0].Unpack(info)
     assert info.domain == DOMAIN == "powerfill"
 
 
@@ -96,7 +96,7 @@ def test_no_status_is_larger_than_the_headers_that_clients_take(text: str, times
 
 
 def test_text_that_is_no_unicode_is_sent_as_far_as_it_is() -> None:
-    assert received(status_of(run_not_found("\ud800"))).code == grpc.StatusCode.NOT_FOUND
+    assert received(status_of(run_not_found("\ud800", "acme"))).code == grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize("details", [b"", b"\xff\xff", Status(code=5).SerializeToString()])
@@ -107,6 +107,6 @@ def test_details_that_cannot_be_read_are_left_out(details: bytes) -> None:
 
 
 def test_a_broken_detail_does_not_hide_the_others() -> None:
-    status = status_of(run_not_found("r"))
+    status = status_of(run_not_found("r", "acme"))
     status.details.add(type_url=f"type.googleapis.com/{BadRequest.DESCRIPTOR.full_name}", value=b"\xff")
     assert received(status).reason == "RUN_NOT_FOUND"
