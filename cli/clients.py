@@ -112,6 +112,11 @@ class RunClient(_Client):
         response: pb.CancelRunResponse = await self._call(self.stub.CancelRun, pb.CancelRunRequest(run_id=run_id))
         return response.run
 
+    async def check_readiness(self) -> pb.CheckReadinessResponse:
+        """What would stop a run with the default options, and what the desk should know before one."""
+        response: pb.CheckReadinessResponse = await self._call(self.stub.CheckReadiness, pb.CheckReadinessRequest())
+        return response
+
     async def compare(self, run_id_a: str, run_id_b: str) -> pb.CompareRunsResponse:
         """What changed between two runs."""
         request = pb.CompareRunsRequest(run_id_a=run_id_a, run_id_b=run_id_b)

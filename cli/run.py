@@ -17,8 +17,10 @@ from cli.wire import run_json
 
 app = typer.Typer()
 
+_RUN_OPTIONS = "\n".join(["Options of a run, NAME=DEFAULT and what each must be:", *run_options.described()])
 
-@app.command(epilog=OF_A_RUN)
+
+@app.command(epilog=f"{OF_A_RUN}\n\n{_RUN_OPTIONS}")
 def run(
     tenant_id: arguments.TenantId,
     option: arguments.Options = None,

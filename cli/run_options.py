@@ -7,13 +7,35 @@ from typing import Any
 from powerfill.common.v1.run_options_pb2 import RunOptions
 
 from cli.exit_codes import UsageError
-from services.run_service.domain.options import MAX_TIME_LIMIT_S, OPTION_NAMES, OptionsError, parse_options
+from services.run_service.domain.options import (
+    ALLOWED,
+    MAX_TIME_LIMIT_S,
+    OPTION_NAMES,
+    POINTS_ALLOWED,
+    OptionsError,
+    parse_options,
+)
 from shared.rpc.options import options_to_proto
 
 PARTS_OF = "pair_off_cost"
 """The option that is given by parts, one a kind of instrument."""
 
 _ANY_DAY = dt.date(2000, 1, 1)
+
+
+def described() -> list[str]:
+    """Every option as a command line gives it, with its default and what it may be: one line each."""
+    defaults = parse_options({}, _ANY_DAY).to_json()
+    rows = []
+    for name in OPTION_NAMES:
+        if name == PARTS_OF:
+            rows += [(f"{name}.{kind}", points, POINTS_ALLOWED) for kind, points in defaults[name].items()]
+        elif name == "as_of_date":
+            rows.append((name, "today", f"{ALLOWED[name]}; today is the tenant's"))
+        else:
+            default = defaults[name]
+            rows.append((name, "none", f"{ALLOWED[name]}, or none") if default is None else (name, str(default), ALLOWED[name]))
+    return [f"{name}={default}: {allowed}" for name, default, allowed in rows]
 
 
 def parse(given: Sequence[str]) -> RunOptions:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import getpass
+import importlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,11 +16,10 @@ from cli import arguments
 from cli.console import count, print_error, print_json, say, stdout
 from cli.exit_codes import ExitCode, UsageError
 from cli.text_table import Column, print_table
-from shared.database.check import DatabaseState, look_over
+from shared.database.check import look_over
 from shared.database.load import load as load_files
 from shared.database.migrate import MigrationResult
 from shared.database.migrate import migrate as migrate_database
-from shared.database.tables import SCHEMA_REVISION
 from shared.errors import PowerFillError
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
@@ -102,19 +102,15 @@ def migrate(
 
 @app.command()
 def check(tenant_id: arguments.TenantId, registry: arguments.Registry = None, as_json: arguments.AsJson = False) -> None:
-    """Look a tenant's database over: connection, revision, missing tables and columns, row counts.
+    """Look a tenant's database over: connection, revision, row counts, missing columns, and the preflight checks of a run.
 
     Exit code 1 if a run would not start on it.
 
     Example: powerfill tenants check acme
     """
     state = asyncio.run(_with_database(_registry(registry), tenant_id, look_over))
-    if as_json:
-        facts = {"expected_revision": SCHEMA_REVISION, "errors": state.errors, "warnings": state.warnings}
-        print_json(dataclasses.asdict(state) | facts)
-    else:
-        _print_state(state)
-    if state.errors:
+    readiness = importlib.import_module("cli.tenant_readiness")  # imported here: it brings grpc
+    if not readiness.report(state, registry, as_json=as_json):
         raise typer.Exit(ExitCode.ERROR)
 
 
@@ -210,26 +206,3 @@ def _migration_in_words(result: MigrationResult) -> str:
         words.append(f"created {len(result.created_lender_tables)} input tables, the database was empty")
     words += [f"added the column {column}" for column in result.added_columns]
     return "; ".join(words)
-
-
-def _print_state(state: DatabaseState) -> None:
-    console = stdout()
-    tables = state.tables
-    print_table(
-        console,
-        [
-            Column("table", [table.name for table in tables]),
-            Column("owner", [table.owner for table in tables]),
-            Column(
-                "rows", ["no table" if table.row_count is None else count(table.row_count) for table in tables], is_figure=True
-            ),
-            Column("missing columns", [", ".join((*t.missing_columns, *t.missing_optional_columns)) for t in tables]),
-        ],
-    )
-    say(console, f"revision {state.revision or 'none'}")
-    for warning in state.warnings:
-        say(console, f"warning: {warning}")
-    for problem in state.errors:
-        print_error(problem)
-    if not state.errors:
-        say(console, f"{state.tenant_id} is ready")

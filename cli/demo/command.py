@@ -67,8 +67,8 @@ class _Demo:
         """The whole demo; gives the exit code."""
         self._say(f"PowerFill demo in {self.tenant.home}", style="bold")
         as_of = self.tenant.as_of if keep else None
-        if as_of is None:
-            self.tenant.clear()
+        if as_of is None and self.tenant.clear():
+            self._say(f"  the earlier demo in {self.tenant.home} was replaced, its runs with it; --keep keeps it")
         async with self._services() as (runs, reports):  # before the tables are made: its worker gets ready meanwhile
             if as_of is None:
                 as_of = await self._make_tenant()

@@ -16,8 +16,13 @@ TOP = 8
 KICKOUT_COLUMNS = ("loan_id", "loan_amount", "reason", "best_trade_id", "opportunity_cost", "recommended_action")
 TRADE_COLUMNS = (
     "trade_id", "counterparty", "investor_instrument", "settlement_date", "need", "allocated_amount", "fill_pct", "status",
-    "pair_off_dollars",
+    "shortfall", "pair_off_dollars",
 )  # fmt: skip
+IMPORTANT = ("loan_id", "trade_id", "reason", "need", "shortfall", "pair_off_dollars", "status", "investor_instrument")
+"""The columns that a narrow terminal keeps first."""
+
+LITTLE = Decimal("0.001")
+"""The part of a trade's need that a shortfall may be and still is little."""
 
 
 def by_reason(kickouts: pl.DataFrame) -> pl.DataFrame:
@@ -46,12 +51,23 @@ def top_trades(recap: pl.DataFrame) -> pl.DataFrame:
 
 
 def fill_line(recap: pl.DataFrame) -> str:
-    """How much of what the trades need was allocated."""
-    need, allocated = (Decimal(recap[name].sum() or 0) for name in ("need", "allocated_amount"))
-    statuses = recap.group_by("status").len().sort("len", "status", descending=[True, False])
+    """How much of what the trades need was allocated, how many are in their band or short of it, and what that costs."""
+    need, allocated, pair_off = (Decimal(recap[name].sum() or 0) for name in ("need", "allocated_amount", "pair_off_dollars"))
     share = f" ({100 * allocated / need:.1f} %)" if need else ""
-    listed = ", ".join(f"{count(number)} {status}" for status, number in statuses.iter_rows())
-    return f"{count(recap.height)} trades, {money(allocated)} of {money(need)} needed{share}: {listed or 'none'}"
+    over = pl.col("status") == "OVERFILLED_BY_LOCKS"
+    short = pl.col("shortfall") > 0
+    little = pl.col("shortfall") <= LITTLE * pl.col("need")
+    counts = recap.select(
+        (~over & ~short).sum().alias("in their band"),
+        (short & little).sum().alias(f"short by at most {(100 * LITTLE).normalize():f} % of their need"),
+        (short & ~little).sum().alias("short by more"),
+        over.sum().alias("overfilled by locks"),
+    ).row(0, named=True)
+    listed = ", ".join(f"{count(number)} {what}" for what, number in counts.items() if number)
+    return (
+        f"{count(recap.height)} trades, {money(allocated)} of {money(need)} needed{share}: {listed or 'none'}; "
+        f"pair-off {money(pair_off)}"
+    )
 
 
 def print_story(console: Console, kickouts: pl.DataFrame, recap: pl.DataFrame) -> None:
@@ -60,7 +76,7 @@ def print_story(console: Console, kickouts: pl.DataFrame, recap: pl.DataFrame) -
         if frame.height:
             say(console)
             say(console, title, style="bold")
-            print_table(console, _columns(frame), ("loan_id", "trade_id", "reason"), width=console.width)
+            print_table(console, _columns(frame), IMPORTANT, width=console.width)
 
 
 def _tables(kickouts: pl.DataFrame, recap: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -18,7 +18,8 @@ from shared.tenancy.registry import TenantRegistry
 
 TENANT_ID = "demo"
 MARK = "demo.json"
-OWN = ("tables", "tenants.yaml", "tenants.yaml.lock", "demo.db", "demo.db-wal", "demo.db-shm")
+DATABASE = "demo.db"
+OWN = ("tables", "tenants.yaml", "tenants.yaml.lock", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 """What the demo makes in its directory besides the mark, and removes before it makes it anew."""
 
 
@@ -42,20 +43,25 @@ class DemoTenant:
             return None
         return dt.date.fromisoformat(mark["as_of_date"]) if mark.get("loaded") else None
 
-    def clear(self) -> None:
-        """Make room, removing what an earlier demo made. Raises UsageError for a directory that is no demo's."""
+    def clear(self) -> bool:
+        """Make room, removing what an earlier demo made; gives whether a database was removed, with its runs.
+
+        Raises UsageError for a directory that is no demo's.
+        """
         if self.home.exists() and not self.home.is_dir():
             raise UsageError(f"{self.home} is a file; choose a directory with --home")
         if self.home.exists() and any(self.home.iterdir()) and not (self.home / MARK).exists():
             raise UsageError(f"{self.home} is not empty and holds no demo; choose another directory with --home")
         self.home.mkdir(parents=True, exist_ok=True)
         self._mark(None, loaded=False)  # first: an interrupted demo must be known as one
+        had_database = (self.home / DATABASE).exists()
         for name in OWN:
             path = self.home / name
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+        return had_database
 
     async def generate(self, as_of: dt.date) -> dict[str, int]:
         """Make the input tables for a day and write them; gives their rows."""
@@ -64,7 +70,7 @@ class DemoTenant:
     async def load(self, as_of: dt.date) -> int:
         """Create the database, load the tables and put the tenant into the registry; gives the rows loaded."""
         registry = TenantRegistry(self.registry)
-        registry.add(TENANT_ID, f"sqlite+aiosqlite:///{self.home / 'demo.db'}")
+        registry.add(TENANT_ID, f"sqlite+aiosqlite:///{self.home / DATABASE}")
         async with TenantConnections(registry) as connections:
             database = await connections.database(TENANT_ID)
             await migrate(database)

@@ -11,6 +11,9 @@ from shared.database.revision import schema_revision
 from shared.database.tables import AUDIT_TABLES, CONFIG_TABLES, LENDER_TABLES, OUTPUT_TABLES, SCHEMA_REVISION, optional_columns
 from shared.tenancy.database import ReadOnlyTenantDatabase, TenantDatabase
 
+LENDER, POWERFILL = "lender's", "PowerFill"
+"""Whose a table is."""
+
 
 @dataclass(frozen=True)
 class TableState:
@@ -34,13 +37,12 @@ class DatabaseState:
     @property
     def errors(self) -> list[str]:
         """What a run would refuse to start on, one sentence each."""
-        found = []
-        if self.revision != SCHEMA_REVISION:
-            command = f"powerfill tenants migrate {self.tenant_id}"
-            found.append(f"PowerFill's tables are at revision {self.revision or 'none'}, not {SCHEMA_REVISION}; run `{command}`")
-        found += [f"the {table.owner} table {table.name} is missing" for table in self.tables if table.row_count is None]
-        found += [f"table {table.name} lacks the column {column}" for table in self.tables for column in table.missing_columns]
-        return found
+        return self._revision_errors() + _errors_of(self.tables)
+
+    @property
+    def own_errors(self) -> list[str]:
+        """Those of `errors` about PowerFill's revision and tables; without any the run service can judge the rest."""
+        return self._revision_errors() + _errors_of(table for table in self.tables if table.owner == POWERFILL)
 
     @property
     def warnings(self) -> list[str]:
@@ -51,15 +53,27 @@ class DatabaseState:
             for column in table.missing_optional_columns
         ]
 
+    def _revision_errors(self) -> list[str]:
+        if self.revision == SCHEMA_REVISION:
+            return []
+        command = f"powerfill tenants migrate {self.tenant_id}"
+        return [f"PowerFill's tables are at revision {self.revision or 'none'}, not {SCHEMA_REVISION}; run `{command}`"]
+
 
 async def look_over(database: TenantDatabase | ReadOnlyTenantDatabase) -> DatabaseState:
     """The state of a tenant's database, from one reading connection. Raises PowerFillError where it does not answer."""
     async with database.connect() as connection:
         revision = await schema_revision(connection)
-        tables = [await _state(connection, table, "lender's") for table in LENDER_TABLES.values()]
+        tables = [await _state(connection, table, LENDER) for table in LENDER_TABLES.values()]
         if revision is not None:
-            tables += [await _state(connection, table, "PowerFill") for table in _own_tables()]
+            tables += [await _state(connection, table, POWERFILL) for table in _own_tables()]
     return DatabaseState(database.tenant_id, revision, tuple(tables))
+
+
+def _errors_of(tables: Iterable[TableState]) -> list[str]:
+    tables = list(tables)
+    found = [f"the {table.owner} table {table.name} is missing" for table in tables if table.row_count is None]
+    return found + [f"table {table.name} lacks the column {column}" for table in tables for column in table.missing_columns]
 
 
 def _own_tables() -> Iterable[sa.Table]:

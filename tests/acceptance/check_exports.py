@@ -12,26 +12,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 POWERFILL = Path(sys.executable).with_name("powerfill")
 AS_OF = "as_of_date=2026-04-17"  # the day the generator makes its tables for
+BOTH: tuple[tuple[str, ...], ...] = ((), ("strategy=PASSES",))
 SMALL = ("--loans", "3000", "--open-trades", "60", "--trades", "400", "--pools", "200")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One tenant and the option sets it is run with."""
+    """One tenant, the option sets it is run with, and what is done to its tables before they are loaded."""
 
     name: str
     generator: tuple[str, ...]
-    runs: tuple[tuple[str, ...], ...] = ((), ("strategy=PASSES",))
+    runs: tuple[tuple[str, ...], ...] = BOTH
+    change: Callable[[Path], None] | None = None
 
 
 def cases(shared: Path, seed: int) -> list[Case]:
-    """The named profiles at full size with both strategies, and a small dirty tenant with the other options."""
+    """The named profiles with both strategies, and small dirty tenants: with the other options, and with holes in the tables."""
     own_seed = ("--seed", str(seed))
     options = (
         ("price_mode=PRICE_ONLY",),
@@ -48,8 +52,39 @@ def cases(shared: Path, seed: int) -> list[Case]:
         Case("dirty", ("--profile", "dirty", *own_seed)),
         Case("tight", ("--profile", "tight", "--loans", "12000", "--open-trades", "300", *own_seed)),
         Case("real-loans", ("--loans-from", str(shared / "data" / "fnma_loans.csv"), *own_seed)),
+        Case("small-bench", ("--profile", "bench", "--loans", "3000", "--open-trades", "60", *own_seed)),
+        Case("small-tight", ("--profile", "tight", "--loans", "1500", "--open-trades", "60", *own_seed)),
+        Case("holes", ("--profile", "dirty", *SMALL, *own_seed), change=make_holes),
         Case("options", ("--profile", "dirty", *SMALL, *own_seed), options),
     ]
+
+
+def make_holes(tables: Path) -> None:
+    """Drop optional columns, empty some needed values that are in no key, and relate one pool to two trades."""
+    rewrite(tables, "loan", lambda frame: frame.drop("fico", "close_date"))
+    rewrite(tables, "rmusr_payups", lambda frame: emptied(frame.drop("div_by"), payup=5, high_value=7))
+    rewrite(tables, "pscat_trade_cash_grid", lambda frame: emptied(frame, rate=50, price=40))
+    rewrite(tables, "rmcat_todays_prices", lambda frame: emptied(frame, price=9))
+    rewrite(tables, "pscat_trades_pools_relation", lambda frame: emptied(related_to_two(frame), amount=12))
+
+
+def emptied(frame: pl.DataFrame, **every: int) -> pl.DataFrame:
+    """The frame with a null in every so many rows of each column named."""
+    row = pl.int_range(pl.len())
+    return frame.with_columns(pl.when(row % step != step - 1).then(name).alias(name) for name, step in every.items())
+
+
+def related_to_two(relation: pl.DataFrame) -> pl.DataFrame:
+    """The relation, with its first pool related to the last open trade as well."""
+    first = relation.row(0, named=True)
+    others = relation.filter(pl.col("trade_id").str.starts_with("T") & (pl.col("trade_id") != first["trade_id"]))
+    return pl.concat([relation, relation.head(1).with_columns(trade_id=pl.lit(others["trade_id"][-1]))])
+
+
+def rewrite(tables: Path, name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    """Change one table's file."""
+    path = tables / f"{name}.parquet"
+    change(pl.read_parquet(path)).write_parquet(path)
 
 
 def main() -> int:
@@ -75,6 +110,8 @@ def judge(case: Case, tools: Path, directory: Path) -> list[bool]:
     """Make the tenant once, then a verdict a run."""
     tables = directory / "tables"
     call([sys.executable, tools / "make_tenant.py", tables, *case.generator])
+    if case.change:
+        case.change(tables)
     registry = directory / "registry.yaml"
     call([POWERFILL, "tenants", "add", "desk", "--url", f"sqlite+aiosqlite:///{directory / 'desk.db'}", "--registry", registry])
     call([POWERFILL, "tenants", "migrate", "desk", "--registry", registry])

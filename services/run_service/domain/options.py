@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Protocol
 
 from shared.money import exact
 
@@ -150,32 +150,45 @@ class _NotAllowedError(ValueError):
         self.value, self.allowed, self.field = str(value), allowed, field
 
 
-def _date(value: Any) -> dt.date:
+class _Parser(Protocol):
+    @property
+    def allowed(self) -> str:
+        """Which values it takes, in words that follow "it must be"."""
+
+    def __call__(self, value: Any) -> Any:
+        """The value. Raises _NotAllowedError."""
+
+
+class _Date:
     allowed = f"a date from {MIN_AS_OF_DATE} to {MAX_AS_OF_DATE} (YYYY-MM-DD)"
-    if isinstance(value, str):
-        try:
-            value = dt.date.fromisoformat(value)
-        except ValueError:
-            raise _NotAllowedError(value, allowed) from None
-    if not isinstance(value, dt.date) or not MIN_AS_OF_DATE <= value <= MAX_AS_OF_DATE:
-        raise _NotAllowedError(value, allowed)
-    return value
+
+    def __call__(self, value: Any) -> dt.date:
+        if isinstance(value, str):
+            try:
+                value = dt.date.fromisoformat(value)
+            except ValueError:
+                raise _NotAllowedError(value, self.allowed) from None
+        if not isinstance(value, dt.date) or not MIN_AS_OF_DATE <= value <= MAX_AS_OF_DATE:
+            raise _NotAllowedError(value, self.allowed)
+        return value
 
 
 class _Choice:
     def __init__(self, choices: type[enum.StrEnum]) -> None:
         self.choices = choices
+        self.allowed = f"one of {', '.join(choices)}"
 
     def __call__(self, value: Any) -> enum.StrEnum:
         try:
             return self.choices(str(value))
         except ValueError:
-            raise _NotAllowedError(value, f"one of {', '.join(self.choices)}") from None
+            raise _NotAllowedError(value, self.allowed) from None
 
 
 class _Integer:
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
+        self.allowed = f"an integer from {low} to {high}"
 
     def __call__(self, value: Any) -> int:
         try:
@@ -183,44 +196,50 @@ class _Integer:
         except ValueError:
             number = None
         if isinstance(value, bool) or number is None or not self.low <= number <= self.high:
-            raise _NotAllowedError(value, f"an integer from {self.low} to {self.high}")
+            raise _NotAllowedError(value, self.allowed)
         return number
 
 
 class _Decimal:
     def __init__(self, low: Decimal, high: Decimal, unit: str, *, optional: bool = False) -> None:
-        self.low, self.high, self.unit, self.optional = low, high, unit, optional
+        self.low, self.high, self.optional = low, high, optional
+        self.allowed = f"a decimal number of {unit} from {low} to {high} with at most 8 decimals"
 
     def __call__(self, value: Any) -> Decimal | None:
         if self.optional and (value is None or str(value).lower() == "none"):
             return None
-        allowed = f"a decimal number of {self.unit} from {self.low} to {self.high} with at most 8 decimals"
         try:
             number = exact(Decimal(str(value)), 8)
         except InvalidOperation:
-            raise _NotAllowedError(value, allowed) from None
+            raise _NotAllowedError(value, self.allowed) from None
         if number is None or not self.low <= number <= self.high:
-            raise _NotAllowedError(value, allowed)
+            raise _NotAllowedError(value, self.allowed)
         return number
 
 
-def _pair_off_cost(value: Any) -> dict[Kind, Decimal]:
-    if not isinstance(value, Mapping):
-        raise _NotAllowedError(value, f"an object with points by kind: {', '.join(Kind)}")
-    costs = default_pair_off_cost()
-    parse = _Decimal(Decimal(0), MAX_POINTS, "points")
-    for kind, points in value.items():
-        if kind not in set(Kind):
-            raise _NotAllowedError(kind, f"a kind of instrument: {', '.join(Kind)}")
-        try:
-            costs[Kind(kind)] = parse(points) or Decimal(0)
-        except _NotAllowedError as error:
-            raise _NotAllowedError(points, error.allowed, f"pair_off_cost.{kind}") from None
-    return costs
+class _PairOffCost:
+    def __init__(self) -> None:
+        self.points = _Decimal(Decimal(0), MAX_POINTS, "points")
+        self.allowed = f"an object with points by kind: {', '.join(Kind)}"
+
+    def __call__(self, value: Any) -> dict[Kind, Decimal]:
+        if not isinstance(value, Mapping):
+            raise _NotAllowedError(value, self.allowed)
+        costs = default_pair_off_cost()
+        for kind, points in value.items():
+            if kind not in set(Kind):
+                raise _NotAllowedError(kind, f"a kind of instrument: {', '.join(Kind)}")
+            try:
+                costs[Kind(kind)] = self.points(points) or Decimal(0)
+            except _NotAllowedError as error:
+                raise _NotAllowedError(points, error.allowed, f"pair_off_cost.{kind}") from None
+        return costs
 
 
-_PARSERS: dict[str, Any] = {
-    "as_of_date": _date,
+_PAIR_OFF_COST = _PairOffCost()
+
+_PARSERS: dict[str, _Parser] = {
+    "as_of_date": _Date(),
     "scope": _Choice(Scope),
     "min_status": _Choice(LoanStatus),
     "price_mode": _Choice(PriceMode),
@@ -230,7 +249,7 @@ _PARSERS: dict[str, Any] = {
     "bx_price_floor": _Decimal(Decimal(0), Decimal(1000), "points", optional=True),
     "strategy": _Choice(Strategy),
     "priority_mode": _Choice(PriorityMode),
-    "pair_off_cost": _pair_off_cost,
+    "pair_off_cost": _PAIR_OFF_COST,
     "switch_cost": _Decimal(Decimal(0), MAX_POINTS, "points"),
     "synthetic_spread": _Decimal(Decimal(0), MAX_POINTS, "points"),
     "unsold_discount": _Decimal(Decimal(0), MAX_POINTS, "points"),
@@ -239,6 +258,12 @@ _PARSERS: dict[str, Any] = {
     "work_limit": _Integer(0, MAX_INT64),
     "time_limit": _Decimal(Decimal(0), MAX_TIME_LIMIT_S, "seconds", optional=True),
 }
+
+ALLOWED: Mapping[str, str] = {name: parser.allowed for name, parser in _PARSERS.items()}
+"""By option, which values it takes."""
+
+POINTS_ALLOWED = _PAIR_OFF_COST.points.allowed
+"""Which values each part of pair_off_cost takes."""
 
 
 def _to_json(value: Any) -> Any:

@@ -46,11 +46,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class Shell:
-    """A shell in a directory, which is POWERFILL_HOME too; with `fake_work`, local workers do as `tests.fakes` are told."""
+    """A shell in a directory, which is POWERFILL_HOME too; `main` is its program.
+
+    With `fake_work`, local workers do as `tests.fakes` are told.
+    """
 
     home: Path
     fake_work: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    main: str = _MAIN
 
     async def run(self, *arguments: str, **environment: str) -> Ended:
         """A command, to its end."""
@@ -63,7 +67,7 @@ class Shell:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("POWERFILL_", "OTEL_"))}
         paths = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "shared" / "gen")])}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _FAKE_WORK if self.fake_work else _MAIN, *arguments),
+            *(sys.executable, "-c", _FAKE_WORK if self.fake_work else self.main, *arguments),
             stdout=PIPE,
             stderr=PIPE,
             cwd=self.home,

@@ -25,6 +25,7 @@ async def test_the_demo_and_how_to_go_on(tmp_path: Path) -> None:
         "It took ",
     ):
         assert part in first.out
+    assert "was replaced" not in first.out
 
     commands = [line.strip() for line in first.out.split("Go on:\n")[1].splitlines()]
     export, *others = commands
@@ -45,5 +46,11 @@ async def test_the_demo_and_how_to_go_on(tmp_path: Path) -> None:
     assert "tables" not in again.json["seconds"]
     assert again.json["run"]["options"]["strategy"] == "PASSES"
     assert {reason["reason"] for reason in again.json["kickouts_by_reason"]} >= {"NO_CAPACITY", "DATA_ERROR"}
+    assert "was replaced" not in again.out
     listed = await shell.run("runs", "list", "demo", "--json", POWERFILL_HOME=str(home))
     assert len(listed.json) == 3  # the demo's, the one it said to type, and this one
+
+    anew = await shell.run("demo", "--option", "time_limit=0", POWERFILL_HOME=str(home))
+    assert f"the earlier demo in {home} was replaced, its runs with it; --keep keeps it" in anew.out.splitlines()[1]
+    listed = await shell.run("runs", "list", "demo", "--json", POWERFILL_HOME=str(home))
+    assert len(listed.json) == 1

@@ -62,6 +62,29 @@ async def test_ctrl_c_cancels_a_local_run(fake_shell: Shell, behave: Callable[[s
     assert "Traceback" not in done.err
 
 
+async def test_a_killed_local_run_is_finished_by_the_next_command_which_then_runs_its_own(
+    fake_shell: Shell, behave: Callable[[str], None]
+) -> None:
+    behave("wait")
+    fast = {"POWERFILL_LEASE_S": "1.5", "POWERFILL_HEARTBEAT_S": "0.3", "POWERFILL_SWEEP_S": "0.3"}
+    async with fake_shell.started("run", "acme", *DAY, "--watch", **fast) as process:
+        accepted = await line_of(process, "accepted")
+        await line_of(process, WAITING)
+        process.kill()
+        await process.wait()
+    lost = accepted.split("run ")[1].split()[0]
+    await asyncio.sleep(1.6)
+    behave("rows 2")
+    again = await fake_shell.run("run", "acme", *DAY, "--json", **fast)
+    assert again.code == 0, again.err
+    first, second = again.err.splitlines()
+    assert first.startswith(f"run {lost} of acme is active and is finished first")
+    assert second == f"run {lost} ended COMPLETE; now the run asked for"
+    assert again.json["run_id"] != lost
+    listed = await fake_shell.run("runs", "list", "acme", "--json")
+    assert [run["status"] for run in listed.json] == ["COMPLETE", "COMPLETE"]
+
+
 async def test_ctrl_c_leaves_a_server_s_run_which_another_command_watches_and_cancels(
     shell: Shell, run_server: str, behave: Callable[[str], None]
 ) -> None:

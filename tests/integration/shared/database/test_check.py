@@ -56,6 +56,7 @@ async def test_missing_tables_and_columns_are_named(lender: TenantDatabase) -> N
     assert table(state, "pscat_trades").row_count is None
     assert "table loan lacks the column note_rate" in state.errors
     assert "the lender's table pscat_trades is missing" in state.errors
+    assert state.own_errors == []
     assert state.warnings == ["table loan lacks the optional column fico"]
     assert "fico" in optional_columns(LENDER_TABLES["loan"])
 
@@ -63,4 +64,5 @@ async def test_missing_tables_and_columns_are_named(lender: TenantDatabase) -> N
 async def test_a_missing_table_of_powerfills_own(acme: TenantDatabase) -> None:
     async with acme.begin() as connection:
         await connection.execute(sa.text("DROP TABLE pfill_limits"))
-    assert (await look_over(acme)).errors == ["the PowerFill table pfill_limits is missing"]
+    state = await look_over(acme)
+    assert state.errors == state.own_errors == ["the PowerFill table pfill_limits is missing"]
