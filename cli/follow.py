@@ -12,7 +12,7 @@ from powerfill.common.v1.run_options_pb2 import RunOptions
 
 from cli.clients import RunClient, UnreachableError
 from cli.console import program
-from cli.displays import Display
+from cli.displays import Display, Quiet
 from cli.exit_codes import CommandError, LeftError
 from cli.progress import RunProgress
 from shared.errors import Reason
@@ -23,18 +23,29 @@ PATIENCE_S = 60.0
 
 FIRST_DELAY_S, MAX_DELAY_S = 0.5, 5.0
 
+FINISHED_FIRST = 2
+"""How many runs that stand in the way a command finishes, one after the other, before it gives up submitting its own."""
+
 
 async def execute(client: RunClient, options: RunOptions, display: Display) -> RunProgress:
-    """Submit a run and watch it to its end. Raises CommandError, with what to type, where another run is active."""
-    try:
-        return await _Watch(client, display, RunProgress(), options).to_the_end()
-    except ReceivedError as error:
-        if error.reason != Reason.RUN_ACTIVE:
-            raise
-        active = error.metadata.get("run_id", "")
-        cancel = f"{program()} runs cancel {client.tenant_id} {active}{client.again}"
-        lines = (f"watch it:  {watch_command(client, active)}", f"cancel it: {cancel}")
-        raise CommandError(f"{error.message} ({error.reason})", lines=lines) from None
+    """Submit a run and watch it to its end.
+
+    Where the service is local an active run is finished first: one whose process was lost is taken up by this one and by
+    nobody else. Raises CommandError, with what to type, where a server has another active run.
+    """
+    left = FINISHED_FIRST if client.is_local else 0
+    while True:
+        try:
+            return await _Watch(client, display, RunProgress(), options).to_the_end()
+        except ReceivedError as error:
+            active = error.metadata.get("run_id", "")
+            if error.reason != Reason.RUN_ACTIVE:
+                raise
+            if not left or not active:
+                lines = (f"watch it:  {watch_command(client, active)}", f"cancel it: {_cancel_command(client, active)}")
+                raise CommandError(f"{error.message} ({error.reason})", lines=lines) from None
+        left -= 1
+        await _finish(client, active, display)
 
 
 async def watch(client: RunClient, run_id: str, display: Display) -> RunProgress:
@@ -46,6 +57,28 @@ def watch_command(client: RunClient, run_id: str) -> str:
     """What to type to watch a run, or to find it where its id is not known yet."""
     command = f"runs show {client.tenant_id} {run_id} --watch" if run_id else f"runs list {client.tenant_id}"
     return f"{program()} {command}{client.again}"
+
+
+def _cancel_command(client: RunClient, run_id: str) -> str:
+    return f"{program()} runs cancel {client.tenant_id} {run_id}{client.again}"
+
+
+async def _finish(client: RunClient, run_id: str, display: Display) -> None:
+    """Wait for the end of a run that is not this command's, and say so."""
+    display.remark(f"run {run_id} of {client.tenant_id} is active and is finished first; Ctrl-C leaves it")
+    other = await _OthersWatch(client, _Remarks(display), RunProgress(run_id=run_id), None).to_the_end()
+    display.remark(f"run {run_id} ended {other.status}; now the run asked for")
+
+
+class _Remarks(Quiet):
+    """Passes on remarks to a display that shall not show this run's events."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+
+    def remark(self, text: str) -> None:
+        """As the display does."""
+        self._display.remark(text)
 
 
 class _Watch:
@@ -125,6 +158,14 @@ class _Watch:
         if self._progress.run_id or self._options is None:
             return self._client.watch(self._progress.run_id, self._progress.last_sequence)
         return self._client.execute(self._options, self._request_id)
+
+
+class _OthersWatch(_Watch):
+    """A run that somebody else asked for: Ctrl-C leaves it, wherever it executes."""
+
+    def _interrupted(self) -> None:
+        cancel = _cancel_command(self._client, self._progress.run_id)
+        raise LeftError(f"left; the run asked for was not submitted. The active run can be cancelled: {cancel}")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from cli import debug
-from cli.exit_codes import UsageError
+from cli.exit_codes import CommandError, UsageError
 from services.report_service import app as report_app
 from services.report_service.settings import Settings as ReportSettings
 from services.run_service import app as run_app
@@ -36,7 +36,7 @@ async def run_service(registry: Path | None, address: str = "", workers: int = 1
     configure_logging(json=False, level=level)
     with _private_socket("run.sock") as private:
         own = {"run_address": address or private, "workers": workers, "drain_s": 0, "log_json": False, "log_level": level}
-        async with _started_whole(run_app.running(settings(RunSettings, registry, **own))) as server:
+        async with _started_whole(run_app.running(settings(RunSettings, registry, **own))) as server, unless_broken(server):
             yield server.address
 
 
@@ -48,6 +48,16 @@ async def report_service(registry: Path | None, address: str = "") -> AsyncItera
         own = {"report_address": address or private, "drain_s": 0}
         async with _started_whole(report_app.running(settings(ReportSettings, registry, **own))) as server:
             yield server.address
+
+
+@contextlib.asynccontextmanager
+async def unless_broken(server: run_app.RunningServer) -> AsyncIterator[None]:
+    """A block that ends with CommandError as soon as the run service in this process cannot go on."""
+    try:
+        async with run_app.unless_broken(server):
+            yield
+    except run_app.BackgroundError as error:
+        raise CommandError(str(error)) from None
 
 
 def settings(kind: type[_S], registry: Path | None, **own: Any) -> _S:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import enum
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ import typer
 from cli import arguments
 from cli.console import print_json, program, say, stdout
 from cli.exit_codes import UsageError
-from cli.local import settings
+from cli.local import settings, unless_broken
 from services.report_service import app as report_app
 from services.report_service.settings import Settings as ReportSettings
 from services.run_service import app as run_app
@@ -68,17 +68,32 @@ async def _serve(run_settings: RunSettings | None, report_settings: ReportSettin
     )
     tracing = configure_tracing("powerfill")
     asked_to_stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_signals(asked_to_stop))
         addresses = {}
         if run_settings:
-            addresses["run"] = (await stack.enter_async_context(run_app.running(run_settings))).address
+            server = await stack.enter_async_context(run_app.running(run_settings))
+            await stack.enter_async_context(unless_broken(server))
+            addresses["run"] = server.address
         if report_settings:
             addresses["report"] = (await stack.enter_async_context(report_app.running(report_settings))).address
         _announce(addresses, as_json=as_json)
         await asked_to_stop.wait()
     tracing.stop()
+
+
+@contextlib.contextmanager
+def _signals(asked_to_stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set the event until the block ends; afterwards they cannot disturb the process's exit."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, asked_to_stop.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _chosen(registry: Path | None, **addresses: str) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+MAX_TOLD_RUN_ID = 64
+"""Characters of a run id, which a client may send at any length, that a message repeats."""
+
 
 class Reason(enum.StrEnum):
     """The documented reasons, as in powerfill.common.v1.ErrorReason without its prefix."""
@@ -127,12 +130,13 @@ def tenant_unavailable(tenant_id: str, retry_after_s: float = 2.0) -> PowerFillE
     )
 
 
-def database_permission(tenant_id: str, what: str) -> PowerFillError:
-    """PERMISSION_DENIED: the database user may not do what is needed with the object named."""
+def database_permission(tenant_id: str, what: str, problem: str = "") -> PowerFillError:
+    """PERMISSION_DENIED: the database user may not write the object named, or may not do what `problem` says of it."""
+    problem = problem or f"the database user of tenant {tenant_id!r} may not write {what}"
     return PowerFillError(
         Category.PERMISSION_DENIED,
         Reason.DATABASE_PERMISSION,
-        f"the database user of tenant {tenant_id!r} may not write {what}; grant the right or use another user",
+        f"{problem}; grant the right or use another user",
         {"tenant_id": tenant_id, "object": what},
     )
 
@@ -148,13 +152,14 @@ def schema_version(tenant_id: str, found: str, expected: str) -> PowerFillError:
     )
 
 
-def run_not_found(run_id: str) -> PowerFillError:
-    """NOT_FOUND: no such run of this tenant."""
+def run_not_found(run_id: str, tenant_id: str) -> PowerFillError:
+    """NOT_FOUND: no such run of this tenant. Of an id without end only its beginning is repeated."""
+    told = run_id[:MAX_TOLD_RUN_ID]
     return PowerFillError(
         Category.NOT_FOUND,
         Reason.RUN_NOT_FOUND,
-        f"there is no run {run_id!r}; `powerfill runs list` shows them",
-        {"run_id": run_id},
+        f"there is no run {told!r}; `powerfill runs list {tenant_id}` shows them",
+        {"run_id": told},
     )
 
 

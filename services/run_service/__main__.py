@@ -1,9 +1,13 @@
 """`python -m services.run_service`: the run server, set up by its environment."""
 
 import asyncio
+import sys
 
-from services.run_service.app import serve
+from services.run_service.app import BackgroundError, serve
 from services.run_service.settings import Settings
 
 if __name__ == "__main__":
-    asyncio.run(serve(Settings()))
+    try:
+        asyncio.run(serve(Settings()))
+    except BackgroundError as error:
+        sys.exit(str(error))

@@ -52,9 +52,14 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that answers: the address clients connect to."""
+    """A server that answers: the address clients connect to, and `broken`, set when its work in the background failed."""
 
     address: str
+    broken: asyncio.Event
+
+
+class BackgroundError(Exception):
+    """Work in the background, without which the server must not go on, failed; the log has the error."""
 
 
 class SystemClock:
@@ -93,7 +98,7 @@ async def running(settings: Settings, work: Work = work) -> AsyncIterator[Runnin
     sweep = Sweep(runs, outputs, tenants, bus, clock, leases.is_held)
     pool = ProcessPool(settings.workers, WorkerSettings(settings.registry_file, settings.log_json, settings.log_level), work)
     dispatcher = Dispatcher(bus, pool, RunExecutor(runs, outputs, bus, leases, clock))
-    draining = asyncio.Event()
+    draining, broken = asyncio.Event(), asyncio.Event()
     application = RunApplication(
         submit_run=SubmitRun(runs, tenants, tables, bus, leases, sweep, clock, Uuids(), draining.is_set),
         watch_run=WatchRun(runs, SqlEvents(connections), bus, settings.watch_heartbeat_s),
@@ -108,23 +113,51 @@ async def running(settings: Settings, work: Work = work) -> AsyncIterator[Runnin
         await server.start()
         stack.push_async_callback(server.stop, LAST_EVENTS_S)
         await stack.enter_async_context(pool)
-        await stack.enter_async_context(_background(every(settings.heartbeat_s, leases.beat)))
+        await stack.enter_async_context(_background(broken, leases=every(settings.heartbeat_s, leases.beat)))
         stack.push_async_callback(leases.release_all)
         stack.push_async_callback(dispatcher.drain, settings.drain_s)
-        await stack.enter_async_context(_background(every(settings.sweep_s, sweep.all_tenants), dispatcher.dispatch()))
+        sweeping = every(settings.sweep_s, sweep.all_tenants)
+        await stack.enter_async_context(_background(broken, sweep=sweeping, dispatch=dispatcher.dispatch()))
         stack.push_async_callback(server.announce_stop)
         stack.callback(draining.set)
-        yield RunningServer(server.address)
+        yield RunningServer(server.address, broken)
+
+
+@contextlib.asynccontextmanager
+async def unless_broken(server: RunningServer) -> AsyncIterator[None]:
+    """A block that ends with BackgroundError, wherever it is, as soon as the server's work in the background has failed."""
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("only a task can be ended")
+    interrupted = False
+
+    def interrupt(_: object) -> None:
+        nonlocal interrupted
+        if server.broken.is_set():
+            interrupted = True
+            task.cancel()
+
+    watching = asyncio.create_task(server.broken.wait())
+    watching.add_done_callback(interrupt)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not interrupted or task.uncancel():
+            raise
+        raise BackgroundError("the run service stops: its work in the background failed, as its log tells") from None
+    finally:
+        watching.remove_done_callback(interrupt)
+        watching.cancel()
 
 
 async def serve(settings: Settings, work: Work = work) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
+    """Serve until SIGTERM or SIGINT, then drain. Raises BackgroundError."""
     configure_logging(json=settings.log_json, level=settings.log_level)
     tracing = configure_tracing("powerfill-run")
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    async with running(settings, work) as server:
+    async with running(settings, work) as server, unless_broken(server):
         _logger.info("serving on %s", server.address)
         await asked_to_stop.wait()
         _logger.info("stopping")
@@ -143,9 +176,18 @@ def _server(settings: Settings, application: RunApplication) -> RpcServer:
 
 
 @contextlib.asynccontextmanager
-async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """The work as tasks, until the block ends."""
-    tasks = [asyncio.create_task(one) for one in work]
+async def _background(broken: asyncio.Event, **work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The work as tasks, until the block ends; `broken` is set when one of them ends of an error, which is logged."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _logger.critical("background work %s failed; the server stops", task.get_name(), exc_info=error)
+            broken.set()
+
+    tasks = [asyncio.create_task(one, name=name) for name, one in work.items()]
+    for task in tasks:
+        task.add_done_callback(ended)
     try:
         yield
     finally:

@@ -20,7 +20,9 @@ _POOL_SIZE = 5
 _INSTRUCTIONS_BETWEEN_CHECKS = 100_000
 _NO_SUCH = re.compile(r"no such (?:table|column): (?:\w+\.)*(\w+)|table (\w+) has no column named")
 _NOT_UTF8 = re.compile(r"Could not decode to UTF-8 column '(\w+)'")
-_WRITTEN = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s+"?(\w+)', re.IGNORECASE)
+_WRITTEN = re.compile(
+    r'(?:INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s+(?:(?:"[^"]+"|\w+)\.)?"?(\w+)', re.IGNORECASE
+)
 
 _READONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 _WHY = {
@@ -69,7 +71,7 @@ class SqliteBackend:
         """The meaning by SQLite's result code, the path never part of it."""
         code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         if code in _READONLY:
-            return database_permission(tenant_id, _object_written(error, _path(url)))
+            return _may_not(error, _path(url), tenant_id)
         if code == sqlite3.SQLITE_CANTOPEN:
             return _cannot_open(_path(url), tenant_id)
         if code in _WHY:
@@ -145,17 +147,27 @@ class _Deadline:
 def _cannot_open(path: Path, tenant_id: str) -> PowerFillError:
     if path.is_file():
         if not os.access(path, os.R_OK):
-            return database_permission(tenant_id, f"the database file {path.name}")
-        if not os.access(path.parent, os.W_OK):  # WAL needs its two files beside the database, for readers too
-            return database_permission(tenant_id, f"the directory of the database file {path.name}")
+            what = f"the database file {path.name}"
+            return database_permission(tenant_id, what, f"the database user of tenant {tenant_id!r} may not read {what}")
+        if not os.access(path.parent, os.W_OK):
+            return _directory_not_writable(path, tenant_id)
         return _unavailable(tenant_id, "its file cannot be opened")
     return _unavailable(tenant_id, f"its file {path.name} does not exist; `powerfill tenants migrate {tenant_id}` creates it")
 
 
-def _object_written(error: sa.exc.DBAPIError, path: Path) -> str:
-    """The table the refused statement was about, the whole file where it was the transaction's begin."""
+def _directory_not_writable(path: Path, tenant_id: str) -> PowerFillError:
+    what = f"the directory of the database file {path.name}"
+    why = "SQLite's WAL mode keeps two files beside it, for readers too"
+    return database_permission(tenant_id, what, f"tenant {tenant_id!r}: {what} must be writable, since {why}")
+
+
+def _may_not(error: sa.exc.DBAPIError, path: Path, tenant_id: str) -> PowerFillError:
+    """About the table the refused statement writes; about the directory or the whole file where it only reads or begins."""
     written = _WRITTEN.search(error.statement or "")
-    return f"{written[1]} in the database file {path.name}" if written else f"the database file {path.name}"
+    if not os.access(path.parent, os.W_OK) and (os.access(path, os.W_OK) or not written):
+        return _directory_not_writable(path, tenant_id)
+    file = f"the database file {path.name}"
+    return database_permission(tenant_id, f"{written[1]} in {file}" if written else file)
 
 
 def _unavailable(tenant_id: str, why: str) -> PowerFillError:

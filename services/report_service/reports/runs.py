@@ -69,9 +69,9 @@ async def find_run(connection: AsyncConnection, tenant_id: str, run_id: str) -> 
     latest = await _first(connection, _LATEST_COMPLETE, own)
     asked = await _first(connection, _BY_ID, {**own, "run_id": run_id}) if run_id else latest
     if run_id and asked is None:
-        raise run_not_found(run_id)
+        raise run_not_found(run_id, tenant_id)
     if asked is not None and asked["outputs_removed"]:
-        raise _run_expired(asked["run_id"])
+        raise _run_expired(asked["run_id"], tenant_id)
     after = latest or _BEFORE_ALL_RUNS
     position = {"moment": after["submitted_at_utc"], "run_id": after["run_id"]}
     attempt = _other(await _first(connection, _ATTEMPT_AFTER, {**own, **position}))
@@ -101,6 +101,7 @@ def _other(row: _Row | None) -> OtherRun | None:
     return None if row is None else OtherRun(row["run_id"], RunStatus(row["status"]), row["failure_step"])
 
 
-def _run_expired(run_id: str) -> PowerFillError:
-    message = f"the outputs of run {run_id!r} were removed by retention; its history remains, `powerfill runs show {run_id}`"
+def _run_expired(run_id: str, tenant_id: str) -> PowerFillError:
+    show = f"`powerfill runs show {tenant_id} {run_id}`"
+    message = f"the outputs of run {run_id!r} were removed by retention; its history remains, {show}"
     return PowerFillError(Category.NOT_FOUND, Reason.RUN_EXPIRED, message, {"run_id": run_id})

@@ -85,6 +85,7 @@ class RunExecutor:
         if claimed is None:
             return None
         await self._bus.publish(ref, claimed.events)
+        _tell(claimed.run, "is taken up" if claimed.run.attempt == 1 else "is taken over")
         return claimed.run
 
     async def _see_through(self, run: Run, worker: Worker, held: Held) -> None:
@@ -135,6 +136,10 @@ class RunExecutor:
             return life.settle(current, outcome, lease, self._clock.now(), is_stopping=is_stopping)
 
         settled = (await self._change(run, held, decide)).run
+        if not settled.is_active:
+            _tell(settled, f"ended {settled.status}")
+        else:
+            _tell(settled, "is started again" if settled.lease_owner else "is left to the next server")
         if not removed and settled.status != RunStatus.COMPLETE:
             await self._remove_outputs(run.ref, keep, None)
         return settled
@@ -206,7 +211,13 @@ class RunExecutor:
             _logger.warning("run %s not ended: %s", ref.run_id, error, extra={"tenant": ref.tenant_id})
             return
         if ended is not None:
+            _tell(ended.run, f"ended {ended.run.status}")
             await self._bus.publish(ref, ended.events)
+
+
+def _tell(run: Run, what: str) -> None:
+    extra = {"tenant": run.tenant_id, "run": run.run_id, "attempt": run.attempt}
+    _logger.info("run %s of tenant %s %s, attempt %d", run.run_id, run.tenant_id, what, run.attempt, extra=extra)
 
 
 async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:

@@ -144,7 +144,7 @@ async def _lock(connection: AsyncConnection, ref: RunRef) -> None:
 async def _find(connection: AsyncConnection, ref: RunRef) -> Run:
     row = (await connection.execute(sa.select(*COLUMNS).where(is_run(ref.tenant_id, ref.run_id)))).mappings().first()
     if row is None:
-        raise run_not_found(ref.run_id)
+        raise run_not_found(ref.run_id, ref.tenant_id)
     return run_of(dict(row))
 
 

@@ -59,8 +59,9 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         return pb.SubmitRunResponse(run=run_to_proto(run))
 
     async def WatchRun(self, request: pb.WatchRunRequest, context: object) -> AsyncIterator[pb.WatchRunResponse]:
-        run_id = requests.checked_run_id(request.run_id)
-        watched = self._application.watch_run(current_caller(), run_id, request.after_sequence)
+        caller = current_caller()
+        run_id = requests.checked_run_id(request.run_id, caller.tenant_id)
+        watched = self._application.watch_run(caller, run_id, request.after_sequence)
         async with _closing(watched) as items:
             async for item in items:
                 yield pb.WatchRunResponse(**_told(item))
@@ -73,7 +74,8 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
                 yield pb.ExecuteRunResponse(**_told(item))
 
     async def GetRun(self, request: pb.GetRunRequest, context: object) -> pb.GetRunResponse:
-        run = await self._application.get_run(current_caller(), requests.checked_run_id(request.run_id))
+        caller = current_caller()
+        run = await self._application.get_run(caller, requests.checked_run_id(request.run_id, caller.tenant_id))
         return pb.GetRunResponse(run=run_to_proto(run))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: object) -> pb.ListRunsResponse:
@@ -92,7 +94,8 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         )
 
     async def CancelRun(self, request: pb.CancelRunRequest, context: object) -> pb.CancelRunResponse:
-        run = await self._application.cancel_run(current_caller(), requests.checked_run_id(request.run_id))
+        caller = current_caller()
+        run = await self._application.cancel_run(caller, requests.checked_run_id(request.run_id, caller.tenant_id))
         return pb.CancelRunResponse(run=run_to_proto(run))
 
     async def CheckReadiness(self, request: pb.CheckReadinessRequest, context: object) -> pb.CheckReadinessResponse:

@@ -142,6 +142,9 @@ async def _leave_log(job: Job, database: TenantDatabase, progress: TellingProgre
     except (LeaseLostError, PowerFillError) as error:  # what ended the run matters more
         _logger.warning("log of run %s not written: %s", job.ref.run_id, error)
         return
+    except Exception:
+        _logger.exception("log of run %s not written", job.ref.run_id)
+        return
     progress.tell(TableWritten(LOG_TABLE))
 
 

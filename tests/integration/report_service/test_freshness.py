@@ -197,6 +197,7 @@ async def test_an_unknown_run_is_not_found(desk: Desk, client: Client) -> None:
         await client.kickouts(run_id="R9")
     assert (error.value.code, error.value.reason) == (grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND")
     assert error.value.metadata == {"run_id": "R9"}
+    assert f"`powerfill runs list {desk.tenant_id}`" in error.value.message
 
 
 async def test_another_tenants_run_is_not_found(desk: Desk, desks: Desks, server: str) -> None:
@@ -230,3 +231,4 @@ async def test_a_run_past_retention_is_expired(desk: Desk, client: Client, statu
         await client.kickouts(run_id="R1")
     assert (error.value.code, error.value.reason) == (grpc.StatusCode.NOT_FOUND, "RUN_EXPIRED")
     assert error.value.metadata == {"run_id": "R1"}
+    assert f"`powerfill runs show {desk.tenant_id} R1`" in error.value.message

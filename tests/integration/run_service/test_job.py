@@ -110,6 +110,22 @@ async def test_an_unforeseen_error_is_told_by_an_id_that_is_in_the_log(
     assert record.exc_info[1] is error
 
 
+async def test_a_log_that_cannot_be_written_hides_nothing_of_what_broke_the_run(
+    job: Job, connections: TenantConnections, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = RuntimeError("a log of another shape")
+
+    async def breaks(*given: Any) -> None:
+        raise second
+
+    monkeypatch.setattr(job_module, "write_output", breaks)
+    told: list[Message] = []
+    outcome = await perform(job, connections, told.append, WorkerStop(lambda: False), raising(NotYet("this", "do that")))
+    assert outcome == Broke("candidate_builder", "this is not available yet; do that")
+    assert not [message for message in told if isinstance(message, TableWritten)]
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [second]
+
+
 async def test_what_is_not_built_yet_is_told_with_what_to_do_instead(job: Job, connections: TenantConnections) -> None:
     pipeline = raising(NotYet("this", "do that"))
     outcome = await perform(job, connections, lambda message: None, WorkerStop(lambda: False), pipeline)

@@ -176,6 +176,25 @@ async def test_a_worker_that_dies_is_replaced_and_the_run_begins_again(desk: Des
     assert ended.summary.value.value == "10.00"
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "told"),
+    [
+        ("rows 2", ["is taken up, attempt 1", "ended COMPLETE, attempt 1"]),
+        ("die once", ["is taken up, attempt 1", "is started again, attempt 2", "ended COMPLETE, attempt 2"]),
+    ],
+)
+async def test_the_log_tells_the_claim_the_restart_and_the_end_of_a_run(
+    desk: Desk, behave: Callable[[str], None], caplog: pytest.LogCaptureFixture, behaviour: str, told: list[str]
+) -> None:
+    caplog.set_level("INFO", "services.run_service.application.execute_run")
+    behave(behaviour)
+    run = await desk.submit()
+    await desk.watched(run.run_id)
+    records = [record for record in caplog.records if record.name.endswith("execute_run")]
+    assert [record.getMessage() for record in records] == [f"run {run.run_id} of tenant acme {one}" for one in told]
+    assert {(record.__dict__["tenant"], record.__dict__["run"]) for record in records} == {("acme", run.run_id)}
+
+
 async def test_a_run_whose_workers_die_twice_fails_and_blocks_nobody(desk: Desk, behave: Callable[[str], None]) -> None:
     behave("die")
     run = await desk.submit()

@@ -73,7 +73,7 @@ class PlayedApplication:
         self.watchers += 1
         try:
             if run_id == "unknown":
-                raise run_not_found(run_id)
+                raise run_not_found(run_id, "acme")
             if after_sequence < 1:
                 yield RunEvent(run_id, 1, AT, 1, Accepted("ann"))
             yield Heartbeat(1)
@@ -90,7 +90,7 @@ class PlayedApplication:
         for run in self.runs:
             if run.run_id == run_id:
                 return run
-        raise run_not_found(run_id)
+        raise run_not_found(run_id, "acme")
 
     async def list_runs(self, caller: Caller, selection: RunSelection, page_size: int, after: RunCursor | None) -> RunPage:
         self.asked.append((caller, selection, page_size, after))

@@ -31,7 +31,7 @@ class Played(run_service_pb2_grpc.RunServiceServicer):
     async def GetRun(self, request: pb.GetRunRequest, context: object) -> pb.GetRunResponse:  # noqa: N802
         match request.run_id:
             case "unknown":
-                raise run_not_found(request.run_id)
+                raise run_not_found(request.run_id, "acme")
             case "unavailable":
                 raise tenant_unavailable(current_caller().tenant_id, retry_after_s=1.5)
             case "bug":
@@ -56,7 +56,7 @@ class Played(run_service_pb2_grpc.RunServiceServicer):
                 if request.run_id == "bug":
                     raise ZeroDivisionError("internals")
                 if request.run_id == "unknown":
-                    raise run_not_found(request.run_id)
+                    raise run_not_found(request.run_id, "acme")
                 if request.run_id != "flood":
                     await asyncio.sleep(0.01)
         finally:

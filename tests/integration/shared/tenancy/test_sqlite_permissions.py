@@ -15,16 +15,44 @@ from shared.tenancy.registry import TenantRegistry
 UNPRIVILEGED = """
 import asyncio, os, sys
 from pathlib import Path
+from powerfill.report.v1.kickouts_pb2 import GetKickoutsRequest
+from powerfill.report.v1.report_service_pb2_grpc import ReportServiceStub
+from powerfill.run.v1.run_service_pb2 import ListRunsRequest, SubmitRunRequest
+from powerfill.run.v1.run_service_pb2_grpc import RunServiceStub
+from services.report_service import app as report_app
+from services.report_service.settings import Settings as ReportSettings
+from services.run_service import app as run_app
+from services.run_service.settings import Settings as RunSettings
 from shared.database.check import look_over
 from shared.database.load import load
 from shared.database.migrate import migrate
 from shared.errors import PowerFillError
+from shared.rpc.client import connect
+from shared.rpc.options import options_to_proto
+from shared.rpc.status import ReceivedError
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.registry import TenantRegistry
 
 NOBODY = 65534
 
+async def call(registry, tenant_id, what):
+    options = options_to_proto({"as_of_date": "2026-04-17"})
+    run, report = (RunServiceStub, run_app, RunSettings), (ReportServiceStub, report_app, ReportSettings)
+    kinds, method, request = {
+        "SubmitRun": (run, "SubmitRun", SubmitRunRequest(options=options)),
+        "ListRuns": (run, "ListRuns", ListRunsRequest()),
+        "GetKickouts": (report, "GetKickouts", GetKickoutsRequest()),
+    }[what]
+    stub, app, settings = kinds
+    own = {"run_address": "127.0.0.1:0", "report_address": "127.0.0.1:0", "workers": 0, "drain_s": 0}
+    own = {name: value for name, value in own.items() if name in settings.model_fields}
+    async with app.running(settings(registry=registry, **own)) as server:
+        async with connect(server.address, tenant_id=tenant_id, user="desk") as connection:
+            await connection.call(getattr(stub(connection.channel), method), request)
+
 async def act(registry, tenant_id, what, source):
+    if what in ("SubmitRun", "ListRuns", "GetKickouts"):
+        return await call(registry, tenant_id, what)
     acts = {"migrate": migrate, "look": look_over, "load": lambda database: load(database, Path(source), "nobody")}
     async with TenantConnections(TenantRegistry(Path(registry)), lock_timeout_s=0.5) as connections:
         return await acts[what](await connections.database(tenant_id))
@@ -38,6 +66,8 @@ async def main(registry, what, source):
         await act(registry, "acme", what, source)
     except PowerFillError as error:
         print(error.category, error.reason, error.message, sep="|")
+    except ReceivedError as error:
+        print(error.code.name, error.reason, error.message, sep="|")
     else:
         print("done", "", "", sep="|")
 
@@ -83,6 +113,29 @@ def test_a_folder_that_may_not_be_written(unprivileged: Callable[[str], list[str
     tmp_path.chmod(0o755)
     assert (category, reason) == ("PERMISSION_DENIED", "DATABASE_PERMISSION"), message
     assert "acme.db" in message
+
+
+@pytest.mark.parametrize("what", ["ListRuns", "GetKickouts"])
+def test_a_reader_in_a_folder_that_may_not_be_written_is_told_of_wal(
+    unprivileged: Callable[[str], list[str]], tmp_path: Path, what: str
+) -> None:
+    tmp_path.chmod(0o555)
+    category, reason, message = unprivileged(what)
+    tmp_path.chmod(0o755)
+    assert (category, reason) == ("PERMISSION_DENIED", "DATABASE_PERMISSION"), message
+    assert "the directory of the database file acme.db must be writable" in message
+    assert "WAL" in message
+    assert "may not write" not in message
+
+
+def test_a_run_on_a_file_that_may_not_be_written_names_the_table(
+    unprivileged: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "acme.db").chmod(0o444)
+    tmp_path.chmod(0o777)
+    category, reason, message = unprivileged("SubmitRun")
+    assert (category, reason) == ("PERMISSION_DENIED", "DATABASE_PERMISSION"), message
+    assert "may not write pfill_run_history in the database file acme.db" in message
 
 
 def test_a_file_that_may_not_be_written(unprivileged: Callable[[str], list[str]], tmp_path: Path) -> None:
