@@ -56,8 +56,8 @@ class Pricer:
     def __init__(self, book: Book) -> None:
         self.book = book
         loans = book.loans
-        self._payups = _rows_by(book.tables["rmusr_payups"], "investor_instrument")
-        self._curves = _rows_by(book.tables["pfill_carry_cost"], "investor_instrument")
+        self._payups = _payup_rows(book.tables["rmusr_payups"])
+        self._curves = _curve_rows(book.tables["pfill_carry_cost"])
         grid = book.tables["pscat_trade_cash_grid"].sort("trade_id", "rate", "sequence_number")
         self._grids = _rows_by(grid, "trade_id")
         self._rule_masks = {name: book.passes(name) for name in grid["syntax_name"].fill_null("").unique().to_list() if name}
@@ -136,8 +136,7 @@ class Pricer:
         distinct = np.arange(low, int(days.max()) + 1) if days.max() - low < 4096 else np.unique(days)
         total = np.zeros(len(distinct), dtype=np.int64)
         count = np.zeros(len(distinct), dtype=np.int64)
-        rates = to_scaled(curve["annual_rate_pct"])
-        for first, last, rate in zip(curve["from_day"].to_list(), curve["to_day"].to_list(), rates.tolist(), strict=True):
+        for first, last, rate in curve:
             applies = (distinct >= first) & (distinct <= last)
             total += np.where(applies, rate, 0)
             count += applies
@@ -182,17 +181,9 @@ class Pricer:
             return total, fits
         pattern = np.zeros(len(loans), dtype=np.int64)  # numbers the distinct sets of rows that apply
         sums: list[Fraction] = [Fraction(0)]
-        for attribute, low, high, payup, divisor in zip(
-            rows["attribute"].to_list(),
-            to_scaled(rows["low_value"]).tolist(),
-            to_scaled(rows["high_value"]).tolist(),
-            rows["payup"].to_list(),
-            rows["div_by"].to_list(),
-            strict=True,
-        ):
+        for attribute, low, high, added in rows:
             values, known = self._attributes[attribute]
             applies = known[loans] & (values[loans] >= low) & (values[loans] <= high)
-            added = Fraction(payup) / Fraction(divisor if divisor is not None else 1)
             present, pattern = np.unique(pattern * 2 + applies, return_inverse=True)
             sums = [sums[int(key) // 2] + (added if int(key) % 2 else 0) for key in present]
         units = np.array([_between(value) for value in sums], dtype=np.int64)
@@ -213,6 +204,27 @@ def _divide_each(numerator: Int64Array, denominator: Int64Array) -> Int64Array:
     """Quotients rounded half away from zero."""
     magnitude = (2 * np.abs(numerator) + denominator) // (2 * denominator)
     return np.where(numerator < 0, -magnitude, magnitude)
+
+
+def _curve_rows(table: pl.DataFrame) -> dict[str, list[tuple[int, int, int]]]:
+    """The carry curve of each instrument: first day, last day, annual rate (1e-6 percent)."""
+    curves: dict[str, list[tuple[int, int, int]]] = {}
+    columns = (table["investor_instrument"], table["from_day"], table["to_day"])
+    rates = to_scaled(table["annual_rate_pct"]).tolist()
+    for name, first, last, rate in zip(*(column.to_list() for column in columns), rates, strict=True):
+        curves.setdefault(name, []).append((first, last, rate))
+    return curves
+
+
+def _payup_rows(table: pl.DataFrame) -> dict[str, list[tuple[str, int, int, Fraction]]]:
+    """The payups of each instrument: loan field, lowest and highest value (1e-6), points."""
+    payups: dict[str, list[tuple[str, int, int, Fraction]]] = {}
+    columns = (table["investor_instrument"], table["attribute"], table["payup"], table["div_by"])
+    ranges = (to_scaled(table["low_value"]).tolist(), to_scaled(table["high_value"]).tolist())
+    for name, field, payup, divisor, low, high in zip(*(column.to_list() for column in columns), *ranges, strict=True):
+        points = Fraction(payup) / Fraction(divisor if divisor is not None else 1)
+        payups.setdefault(name, []).append((field, low, high, points))
+    return payups
 
 
 def _rows_by(frame: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
