@@ -26,8 +26,8 @@ from cli.demo.generate import demo_tables, write_tables
 from services.run_service.app import running
 from services.run_service.domain.options import RunOptions, Strategy
 from services.run_service.domain.run import Step
-from services.run_service.engine.book import open_book
 from services.run_service.engine.frames import RunInputs, conform, empty_inputs
+from services.run_service.engine.opening import open_book
 from services.run_service.engine.pipeline import run_pipeline
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress

@@ -8,8 +8,8 @@ import polars as pl
 
 from services.run_service.domain.findings import Finding
 from services.run_service.domain.options import parse_options
-from services.run_service.engine.book import open_book
 from services.run_service.engine.frames import RunInputs
+from services.run_service.engine.opening import open_book
 from services.run_service.engine.optimise.problem import AllocationProblem, pose, price_locks
 from services.run_service.engine.pipeline import run_pipeline
 from services.run_service.engine.pricing import Pricer

@@ -11,9 +11,10 @@ import polars as pl
 from services.run_service.domain.findings import Code, Finding, warning
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.run import Step
-from services.run_service.engine.book import Book, open_book
+from services.run_service.engine.book import Book
 from services.run_service.engine.frames import OUTPUT_KEYS, OUTPUT_TABLES, RunInputs
 from services.run_service.engine.ledger import Ledger
+from services.run_service.engine.opening import open_book
 from services.run_service.engine.optimise.problem import pose, price_locks
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress

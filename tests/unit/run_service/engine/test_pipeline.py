@@ -11,8 +11,8 @@ import pytest
 from services.run_service.domain.findings import Finding
 from services.run_service.domain.options import parse_options
 from services.run_service.domain.run import Step
-from services.run_service.engine.book import open_book
 from services.run_service.engine.frames import RunInputs
+from services.run_service.engine.opening import open_book
 from services.run_service.engine.optimise.bound import prove_bound
 from services.run_service.engine.optimise.local_search import improve
 from services.run_service.engine.optimise.passes import run_passes
