@@ -98,7 +98,7 @@ class RunClient(_Client):
     async def list(self, statuses: list[int], limit: int) -> tuple[list[Run], int]:
         """At most `limit` runs (0: all), newest first, and how many there are."""
         request = pb.ListRunsRequest(page_size=min(limit or RUNS_A_PAGE, RUNS_A_PAGE))
-        request.statuses.extend(statuses)  # type: ignore[arg-type]
+        request.statuses.extend(statuses)  # type: ignore[arg-type]  # numbers are the enum
         runs: list[Run] = []
         while True:
             response: pb.ListRunsResponse = await self._call(self.stub.ListRuns, request)

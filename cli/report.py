@@ -107,7 +107,7 @@ def _write(rows: pl.DataFrame, form: Format, out: Path | None) -> None:
         if out is None:
             _to_stdout(rows)
             return
-    write_whole(out, rows.write_csv if form == Format.CSV else rows.write_parquet)  # type: ignore[arg-type]
+    write_whole(out, rows.write_csv if form == Format.CSV else rows.write_parquet)  # type: ignore[arg-type]  # overloads
     say(stderr(), f"{rows.height} rows in {out}")
 
 
