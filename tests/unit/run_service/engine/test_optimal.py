@@ -223,3 +223,12 @@ def test_beyond_the_reach_of_the_linear_program_a_lagrangian_bound_holds(
     best = Decimal(BEST_VALUES[instance])
     assert Decimal(ran.summary["baseline_value"]) <= ran.value <= best <= Decimal(ran.summary["upper_bound"])
     assert all(row["room_value"] >= 0 and row["fill_value"] >= 0 for row in ran.rows("trade_base"))
+
+
+def test_a_relaxation_without_an_optimum_leaves_a_bound_by_subgradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    # the solver returns without having solved anything: what it holds is no solution, and the bound must not come from it
+    solved = optimal(knapsack_of_six()).summary
+    monkeypatch.setattr(bound, "_run", lambda solver, stop: None)
+    unsolved = optimal(knapsack_of_six()).summary
+    assert (solved["bound_kind"], unsolved["bound_kind"]) == ("LP", "LAGRANGIAN")
+    assert Decimal(unsolved["upper_bound"]) >= Decimal(unsolved["value"]) >= Decimal(unsolved["passes_value"])

@@ -144,6 +144,11 @@ class TestRounding:
         assert candidate["carry"] == Decimal(carry)
 
 
+@pytest.mark.parametrize("points", ["9998", "9999.99999999", "-9999.99999999"])
+def test_a_price_up_to_the_last_its_column_holds_is_a_price(points: str) -> None:
+    assert price_of(loan("L1"), trade("T1", price=points)) == Decimal(points)
+
+
 def test_a_price_that_cannot_be_stored_is_none() -> None:
     # 9,999 points of payup on a base of 100 do not fit a price; the run goes on
     ran = run(desk(loan("L1"), loan("L2", 50_000), trade("T1"), payup("loan_amount", 100_000, 100_000, 9_999)))
