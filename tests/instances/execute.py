@@ -8,13 +8,18 @@ import polars as pl
 
 from services.run_service.domain.findings import Finding
 from services.run_service.domain.options import parse_options
+from services.run_service.engine.book import Book
 from services.run_service.engine.frames import RunInputs
+from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.opening import open_book
 from services.run_service.engine.optimise.problem import AllocationProblem, pose, price_locks
+from services.run_service.engine.pairs import Candidates, SyntheticCandidates
 from services.run_service.engine.pipeline import run_pipeline
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress
+from services.run_service.engine.reach import Reach
 from services.run_service.engine.result import RunResult
+from services.run_service.engine.steps.allocation import allocate
 from services.run_service.engine.steps.candidates import build_candidates
 from services.run_service.engine.stop import Stop
 from tests.instances.rows import AS_OF
@@ -111,7 +116,38 @@ def run(inputs: RunInputs, **options: object) -> Ran:
 
 def posed(inputs: RunInputs, **options: object) -> AllocationProblem:
     """The allocation problem of an instance: candidates in order of loan and trade."""
-    book = open_book(inputs, parse_options(options, AS_OF), lambda finding: None)
+    book = open_book(inputs, parse_options(options, AS_OF), lambda finding: None, Stop())
     pricer = Pricer(book)
     candidates, synthetic, _ = build_candidates(book, pricer, Progress(), Stop())
-    return pose(book, candidates, synthetic, price_locks(book, pricer))
+    return pose(book, candidates, synthetic, price_locks(book, pricer), Stop())
+
+
+def ledger_of(inputs: RunInputs, **options: object) -> Ledger:
+    """Steps 1 to 4 of a run of an instance, PASSES unless the options say otherwise."""
+    chosen = parse_options({"strategy": "PASSES", "time_limit": None, **options}, AS_OF)
+    book = open_book(inputs, chosen, lambda finding: None, Stop())
+    pricer = Pricer(book)
+    candidates, synthetic, reach = build_candidates(book, pricer, Progress(), Stop())
+    locks = price_locks(book, pricer)
+    problem = pose(book, candidates, synthetic, locks, Stop())
+    return Ledger(book, pricer, candidates, synthetic, reach, problem, locks, allocate(book, problem, locks, Progress(), Stop()))
+
+
+@dataclass(frozen=True)
+class Built:
+    """What step 3 made of an instance."""
+
+    book: Book
+    pricer: Pricer
+    candidates: Candidates
+    synthetic: SyntheticCandidates
+    reach: Reach
+
+
+def built(
+    inputs: RunInputs, block_loans: int = 100, stop: Stop | None = None, progress: Progress | None = None, **options: object
+) -> Built:
+    """Step 3 on an instance, loans in blocks of that many."""
+    book = open_book(inputs, parse_options(options, AS_OF), lambda finding: None, Stop())
+    pricer = Pricer(book)
+    return Built(book, pricer, *build_candidates(book, pricer, progress or Progress(), stop or Stop(), block_loans))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,8 +38,11 @@ class View:
         return {f"{j:03}": Fraction(int(self.problem.locked_fill[j])) for j in range(self.problem.trade_count)}
 
 
-def crowded_problem(seed: int, loans: int, trades: int, scores: int, tolerance: int) -> AllocationProblem:
-    """Small whole amounts and few scores, so that ties, exact fits and near misses abound; a few loans are locked elsewhere."""
+def crowded_problem(seed: int, loans: int, trades: int, scores: int, tolerance: int, *, mixed: bool = False) -> AllocationProblem:
+    """Small whole amounts and few scores, so that ties, exact fits and near misses abound; a few loans are locked elsewhere.
+
+    A trade's candidates have one priority, or `mixed` ones.
+    """
     rng = np.random.default_rng(seed)
     chosen = rng.random((loans, trades)) < 0.7
     loan, trade = (part.astype(np.int32) for part in np.nonzero(chosen))
@@ -58,16 +62,15 @@ def crowded_problem(seed: int, loans: int, trades: int, scores: int, tolerance: 
         trade=trade,
         score=score,
         net=score,
-        priority=rng.integers(1, 3, trades)[trade],
+        priority=rng.integers(1, 4, len(loan)) if mixed else rng.integers(1, 3, trades)[trade],
         start=np.concatenate([[0], np.cumsum(chosen.sum(axis=1))]).astype(np.int64),
-        usable=~locked[loan],
     )
 
 
 def by_loops(problem: AllocationProblem) -> tuple[dict[int, int], dict[int, str]]:
     """Trade and pass of each loan, by the plain passes over the candidates of loans that are not locked."""
     view = View(problem)
-    usable = {(f"{problem.loan[c]:03}", f"{problem.trade[c]:03}") for c in np.nonzero(problem.usable)[0]}
+    usable = {(f"{problem.loan[c]:03}", f"{problem.trade[c]:03}") for c in np.nonzero(~problem.locked[problem.loan])[0]}
     view.candidates = {pair: one for pair, one in view.candidates.items() if pair in usable}
     placed, by = Passes(view).execute()
     return {int(name): int(trade) for name, trade in placed.items()}, {int(name): what for name, what in by.items()}
@@ -80,15 +83,26 @@ def by_loops(problem: AllocationProblem) -> tuple[dict[int, int], dict[int, str]
     trades=st.integers(1, 6),
     scores=st.sampled_from([1, 3, 50]),
     tolerance=st.sampled_from([0, 2, 20]),
+    mixed=st.booleans(),
 )
 def test_every_loan_goes_where_the_sentences_of_the_specification_put_it(
-    seed: int, loans: int, trades: int, scores: int, tolerance: int
+    seed: int, loans: int, trades: int, scores: int, tolerance: int, mixed: bool
 ) -> None:
-    problem = crowded_problem(seed, loans, trades, scores, tolerance)
+    problem = crowded_problem(seed, loans, trades, scores, tolerance, mixed=mixed)
     placed, by = by_loops(problem)
     allocation = run_passes(problem, Stop(), lambda name, so_far: None)
     assert {int(i): int(problem.trade[allocation.taken[i]]) for i in allocation.placed} == placed
     assert {int(i): PASS_NAMES[allocation.placed_by[i]] for i in allocation.placed} == by
+
+
+def test_scores_too_far_apart_for_one_integer_are_refused() -> None:
+    # two loans take two bits: scores may differ by 61
+    problem = crowded_problem(0, 2, 2, 1, 0)
+    problem.score[0] = 2**61 - 1 + int(problem.score[1:].min())
+    run_passes(problem, Stop(), lambda name, so_far: None)
+    problem.score[0] += 1
+    with pytest.raises(OverflowError, match="do not fit"):
+        run_passes(problem, Stop(), lambda name, so_far: None)
 
 
 def test_the_random_problems_reach_every_pass() -> None:

@@ -10,8 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.run_service.application.errors import invalid_options
-from services.run_service.domain.options import OptionsError, PriorityMode, RunOptions, Strategy, parse_options
-from shared.errors import not_yet
+from services.run_service.domain.options import OptionsError, RunOptions, parse_options
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,6 @@ def requested_options(given: Mapping[str, Any], now: dt.datetime, time_zone: Zon
     asked = options.to_json() | ({} if given.get("as_of_date") is not None else {"as_of_date": None})
     digest = hashlib.sha256(json.dumps(_canonical(asked), sort_keys=True).encode()).hexdigest()
     return RequestedOptions(options, digest)
-
-
-def refuse_not_yet(options: RunOptions) -> None:
-    """Raises NOT_YET for options of a later version."""
-    if options.strategy == Strategy.OPTIMAL and options.priority_mode == PriorityMode.STRICT:
-        raise not_yet("priority_mode STRICT", "use priority_mode VALUE, or strategy PASSES, which goes by priority")
 
 
 def _canonical(value: Any) -> Any:

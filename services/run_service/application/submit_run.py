@@ -23,7 +23,7 @@ from services.run_service.application.ports import (
     TenantDirectory,
     TenantTables,
 )
-from services.run_service.application.requested_options import RequestedOptions, refuse_not_yet, requested_options
+from services.run_service.application.requested_options import RequestedOptions, requested_options
 from services.run_service.application.sweep import Sweep
 from services.run_service.domain import life
 from services.run_service.domain.events import Accepted
@@ -68,7 +68,6 @@ class SubmitRun:
                 "request_id", f"it has {len(request_id)} characters; it must have at most {MAX_REQUEST_ID_LENGTH}"
             )
         asked = requested_options(given, self._clock.now(), self._tenants.time_zone(caller.tenant_id))
-        refuse_not_yet(asked.options)
         earlier = await self._made_before(caller.tenant_id, request_id, asked)
         if earlier is not None:
             return earlier

@@ -16,7 +16,8 @@ MAX_POINTS = Decimal(100)
 MAX_TIME_LIMIT_S = Decimal(3600)
 MAX_TOP_K = 1000
 MAX_INT64 = 2**63 - 1
-DEFAULT_WORK_LIMIT = 1_000_000_000
+DEFAULT_WORK_LIMIT = 50_000_000_000
+"""Things the improvement phase looks at: some five minutes of two cores on a demo's size."""
 
 
 class Scope(enum.StrEnum):

@@ -18,6 +18,8 @@ from shared.money import Int64Array
 
 BoolArray = npt.NDArray[np.bool_]
 Int32Array = npt.NDArray[np.int32]
+SmallArray = npt.NDArray[np.signedinteger]
+"""Integers in the smallest type that holds them."""
 
 POOLED_KINDS = (Kind.TBA, Kind.SPEC)
 DATA_ERRORS = ("", "loan_amount", "note_rate", "loan_instrument", "close_date and lock_expiration_date")
@@ -167,7 +169,15 @@ def current_pools(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def gather(names: pl.Series, index: Int64Array | Int32Array, name: str) -> pl.Series:
+def gather(names: pl.Series, index: Int64Array | SmallArray, name: str) -> pl.Series:
     """The names at these indices; null where the index is -1."""
     positions = pl.Series(index, dtype=pl.Int64)
     return names.gather(positions.set(positions < 0, None)).alias(name)
+
+
+def at(values: Int64Array | SmallArray, index: Int64Array, missing: int = 0) -> Int64Array:
+    """The values at these indices; `missing` where the index is -1."""
+    found = np.full(len(index), missing, dtype=np.int64)
+    known = index >= 0
+    found[known] = values[index[known]]
+    return found

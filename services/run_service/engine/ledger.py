@@ -8,10 +8,11 @@ import numpy as np
 from services.run_service.engine.book import Book, BoolArray, Int32Array
 from services.run_service.engine.optimise.problem import AllocationProblem, Locks
 from services.run_service.engine.optimise.value import filled
+from services.run_service.engine.pairs import Candidates, SyntheticCandidates
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.reach import Reach
+from services.run_service.engine.rows import best_of_rows, ranks_in_rows
 from services.run_service.engine.steps.allocation import Decision
-from services.run_service.engine.steps.candidates import Candidates, SyntheticCandidates
 from shared.money import Int64Array
 
 
@@ -34,10 +35,15 @@ class Ledger:
         return self.decision.allocation.placed
 
     @cached_property
+    def taken(self) -> Int64Array:
+        """The candidate that each of the `placed` took."""
+        return self.decision.allocation.taken[self.placed]
+
+    @cached_property
     def trade(self) -> Int32Array:
         """The trade each loan got, or -1."""
         trade = np.full(len(self.book.loans), -1, dtype=np.int32)
-        trade[self.placed] = self.candidates.trade[self.decision.allocation.taken[self.placed]]
+        trade[self.placed] = self.candidates.trade[self.taken]
         trade[self.locks.loan] = self.locks.trade
         return trade
 
@@ -52,22 +58,29 @@ class Ledger:
     @cached_property
     def price(self) -> Int64Array:
         """Price of each allocated loan."""
-        return self._by_loan(self.candidates.price, self.locks.price)
+        return self._by_loan(self._behind[0], self.locks.price)
 
     @cached_property
     def carry(self) -> Int64Array:
         """Carry of each allocated loan."""
-        return self._by_loan(self.candidates.carry, self.locks.carry)
+        return self._by_loan(self._behind[1], self.locks.carry)
 
     @cached_property
     def score(self) -> Int64Array:
         """Score of each allocated loan."""
-        return self._by_loan(self.candidates.score, self.locks.score)
+        return self._by_loan(self.candidates.score[self.taken], self.locks.score)
 
     @cached_property
     def net(self) -> Int64Array:
         """Score less switch cost of each allocated loan: its points in the first sum of the value."""
-        return self._by_loan(self.problem.net, self.locks.score)
+        return self._by_loan(self.problem.net[self.taken], self.locks.score)
+
+    @cached_property
+    def rank(self) -> Int64Array:
+        """Rank of the candidate each of the `placed` took among those of its loan, 1 for the best; 0 for the other loans."""
+        candidates = self.candidates
+        rank = ranks_in_rows(candidates.start, candidates.score, self.placed, self.taken)
+        return self._by_loan(rank, np.zeros(len(self.locks.loan), dtype=np.int64))
 
     @cached_property
     def fill(self) -> Int64Array:
@@ -75,33 +88,23 @@ class Ledger:
         return filled(self.problem, self.decision.allocation)
 
     @cached_property
-    def by_rank(self) -> Int64Array:
-        """Candidates in order of (loan, score descending, trade order)."""
-        return np.lexsort((self.candidates.trade, -self.candidates.score, self.candidates.loan))
+    def best(self) -> Int64Array:
+        """Index of each loan's best candidate, or -1."""
+        return best_of_rows(self.candidates.start, self.candidates.score)
 
     @cached_property
-    def rank(self) -> Int64Array:
-        """1 for a loan's best candidate, and so on; one element a candidate."""
-        rank = np.empty(len(self.candidates), dtype=np.int64)
-        rank[self.by_rank] = np.arange(len(self.candidates)) - self.candidates.start[self.candidates.loan[self.by_rank]] + 1
-        return rank
+    def best_synthetic(self) -> Int64Array:
+        """Index of each loan's best synthetic candidate, or -1."""
+        return self.synthetic.best()
 
     @cached_property
-    def best(self) -> tuple[Int64Array, BoolArray]:
-        """Each loan's best candidate and whether it has one."""
-        start = self.candidates.start
-        has = start[1:] > start[:-1]
-        best = np.zeros(len(self.book.loans), dtype=np.int64)
-        best[has] = self.by_rank[start[:-1][has]]
-        return best, has
+    def _behind(self) -> tuple[Int64Array, Int64Array]:
+        """Price and carry of each of the `placed`."""
+        trade, score = self.candidates.trade[self.taken], self.candidates.score[self.taken]
+        return self.pricer.behind(self.book.trades, self.placed, trade, score)
 
-    @cached_property
-    def best_synthetic(self) -> tuple[Int64Array, BoolArray]:
-        """Each loan's best synthetic candidate and whether it has one."""
-        return self.synthetic.best(len(self.book.loans))
-
-    def _by_loan(self, of_candidates: Int64Array, of_locks: Int64Array) -> Int64Array:
+    def _by_loan(self, of_placed: Int64Array, of_locks: Int64Array) -> Int64Array:
         values = np.zeros(len(self.book.loans), dtype=np.int64)
-        values[self.placed] = of_candidates[self.decision.allocation.taken[self.placed]]
+        values[self.placed] = of_placed
         values[self.locks.loan] = of_locks
         return values

@@ -26,6 +26,7 @@ from services.run_service.engine.book import (
 )
 from services.run_service.engine.frames import LOAN_FIELDS, RunInputs
 from services.run_service.engine.quality import clean_tables
+from services.run_service.engine.stop import Stop
 from shared.money import divide_half_away, scaled, to_scaled
 
 Warn = Callable[[Finding], None]
@@ -33,9 +34,13 @@ NO_DAY = np.int32(2**31 - 1)
 NO_INDEX = np.int32(-1)
 
 
-def open_book(inputs: RunInputs, options: RunOptions, warn: Warn) -> Book:
-    """Clean and order the inputs of a run, telling `warn` what is ignored. Raises InputError for a rule that does not parse."""
-    tables = clean_tables(inputs, options, warn)
+def open_book(inputs: RunInputs, options: RunOptions, warn: Warn, stop: Stop) -> Book:
+    """Clean and order the inputs of a run, telling `warn` what is ignored.
+
+    Raises InputError for a rule that does not parse, RunCancelledError after a cancel.
+    """
+    tables = clean_tables(inputs, options, warn, stop)
+    stop.checkpoint()
     rules = _rules(tables["pfill_sec_rules"])
     instruments = _instruments(tables["pscat_instruments"])
     constraints = _constraints(tables["pfill_constraints"], rules)
@@ -203,11 +208,8 @@ def in_scope(loans: pl.DataFrame, shipped: pl.DataFrame, options: RunOptions) ->
     reached = statuses[statuses.index(options.min_status) :]
     if options.scope is Scope.CLOSED_AND_LOCKED:
         reached += [LoanStatus.LOCKED, LoanStatus.APPROVED, LoanStatus.DOCS_OUT]
-    return (
-        loans.filter(pl.col("status_code").is_in([str(status) for status in reached]))
-        .join(shipped.select("loan_id").unique(), on="loan_id", how="anti")
-        .sort("loan_id")
-    )
+    gone = pl.col("loan_id").is_in(shipped["loan_id"].implode())
+    return loans.filter(pl.col("status_code").is_in([str(status) for status in reached]) & ~gone).sort("loan_id")
 
 
 def _loans(tables: Mapping[str, pl.DataFrame], trades: Trades, options: RunOptions) -> Loans:
@@ -225,10 +227,10 @@ def _loans(tables: Mapping[str, pl.DataFrame], trades: Trades, options: RunOptio
     held, locked_trade = _lockdowns(frame["loan_id"], tables["pfill_lockdown"], trades, data_error > 0)
     return Loans(
         frame=frame,
-        amount=amount,
-        note=to_scaled(frame["note_rate"]),
+        amount=amount.copy(),  # kernels want arrays of their own: what polars lends is read-only, another type to the compiler
+        note=to_scaled(frame["note_rate"]).copy(),
         eligible_day=_days(eligible, options),
-        has_close_date=frame["close_date"].is_not_null().to_numpy(),
+        has_close_date=frame["close_date"].is_not_null().to_numpy().copy(),
         data_error=data_error,
         held=held,
         locked_trade=locked_trade,

@@ -3,7 +3,7 @@
 Pure: frames in, frames out, progress through a callback, stop through a criterion. No I/O, no clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import polars as pl
@@ -12,14 +12,14 @@ from services.run_service.domain.findings import Code, Finding, warning
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.run import Step
 from services.run_service.engine.book import Book
-from services.run_service.engine.frames import OUTPUT_KEYS, OUTPUT_TABLES, RunInputs
+from services.run_service.engine.frames import OUTPUT_TABLES, RunInputs
 from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.opening import open_book
 from services.run_service.engine.optimise.problem import pose, price_locks
 from services.run_service.engine.pricing import Pricer
-from services.run_service.engine.progress import Progress
+from services.run_service.engine.progress import IMPROVE, Progress
 from services.run_service.engine.result import RunResult
-from services.run_service.engine.steps.allocation import allocate, refuse_what_is_missing
+from services.run_service.engine.steps.allocation import allocate, refuse_limits
 from services.run_service.engine.steps.candidates import build_candidates
 from services.run_service.engine.steps.cash_grids import cash_slots
 from services.run_service.engine.steps.pool_guide import guide_pools
@@ -53,8 +53,8 @@ def run_pipeline(inputs: RunInputs, options: RunOptions, progress: Progress, sto
     """
     log = RunLog()
     report = _Reporter(progress, log)
-    book = open_book(inputs, options, report.warning)
-    refuse_what_is_missing(options, book.tables["pfill_limits"])
+    book = open_book(inputs, options, report.warning, stop)
+    refuse_limits(book.tables["pfill_limits"])
     pricer = Pricer(book)
 
     stop.checkpoint()
@@ -77,7 +77,7 @@ def run_pipeline(inputs: RunInputs, options: RunOptions, progress: Progress, sto
 
     report.started(Step.ALLOCATION)
     locks = price_locks(book, pricer)
-    problem = pose(book, candidates, synthetic, locks)
+    problem = pose(book, candidates, synthetic, locks, stop)
     decision = allocate(book, problem, locks, report, stop)
     ledger = Ledger(book, pricer, candidates, synthetic, reach, problem, locks, decision)
     _warn_of_overfilling(ledger, report)
@@ -86,32 +86,35 @@ def run_pipeline(inputs: RunInputs, options: RunOptions, progress: Progress, sto
     stop.checkpoint()
     report.started(Step.POOL_GUIDE)
     pools = guide_pools(book, ledger.trade)
+    stop.checkpoint()
     pool_guide = pool_rows(ledger, pools)
     report.completed(Step.POOL_GUIDE, len(pool_guide))
 
     stop.checkpoint()
     report.started(Step.UE)
-    unconstrained = unconstrained_execution(ledger)
+    unconstrained = unconstrained_execution(ledger, stop)
     _tell_of_synthetic(book, unconstrained.best, report)
     report.completed(Step.UE, len(unconstrained.best))
 
     by_constraint, by_trade_and_constraint = constraint_blocks(ledger)
-    tables = _finished(
-        {
-            "pfill_cash_market_map": market_map,
-            "pfill_loan2trade_candy_level_01": candidate_table(ledger),
-            "pfill_powerfill_guide": allocation_guide(ledger, pools),
-            "pfill_kickout_guide_01": kickouts(ledger),
-            "pfill_trade_base": trade_recap(ledger, pools, base),
-            "pfill_cblock_guide": by_constraint,
-            "pfill_trade_cblock_base": by_trade_and_constraint,
-            "pfill_pool_guide": pool_guide,
-            "pfill_syn_trade_base": unconstrained.trades,
-            "pfill_syn_powerfill_guide_all_rank": unconstrained.ranks,
-            "pfill_syn_powerfill_guide": unconstrained.best,
-            "pfill_powerfill_log": log.table(),
-        }
-    )
+    makers: Mapping[str, Callable[[], pl.DataFrame]] = {
+        "pfill_cash_market_map": lambda: market_map,
+        "pfill_loan2trade_candy_level_01": lambda: candidate_table(ledger, stop),
+        "pfill_powerfill_guide": lambda: allocation_guide(ledger, pools),
+        "pfill_kickout_guide_01": lambda: kickouts(ledger, stop),
+        "pfill_trade_base": lambda: trade_recap(ledger, pools, base),
+        "pfill_cblock_guide": lambda: by_constraint,
+        "pfill_trade_cblock_base": lambda: by_trade_and_constraint,
+        "pfill_pool_guide": lambda: pool_guide,
+        "pfill_syn_trade_base": lambda: unconstrained.trades,
+        "pfill_syn_powerfill_guide_all_rank": lambda: unconstrained.ranks,
+        "pfill_syn_powerfill_guide": lambda: unconstrained.best,
+        "pfill_powerfill_log": log.table,
+    }
+    tables = {}
+    for name, make in makers.items():
+        stop.checkpoint()
+        tables[name] = _finished(name, make())
     return RunResult(tables, summarise(ledger, tables), book.loans.frame["loan_id"])
 
 
@@ -142,7 +145,7 @@ class _Reporter(Progress):
 
     def pass_completed(self, name: str, value: Decimal, upper_bound: Decimal | None, allocated_count: int) -> None:
         """A pass; those of the improvement phase depend on the clock and are not logged."""
-        if name != "improve":
+        if name != IMPROVE:
             self.log.passed(name, value, allocated_count)
         self.progress.pass_completed(name, value, upper_bound, allocated_count)
 
@@ -163,9 +166,6 @@ def _tell_of_synthetic(book: Book, best: pl.DataFrame, report: _Reporter) -> Non
     report.warning(warning(Code.NO_SYNTHETIC_PRICES, "rmcat_todays_prices", message, [], "load today's prices"))
 
 
-def _finished(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Every table with exactly its columns and types, rows sorted by key."""
-    return {
-        name: tables[name].select(pl.col(column).cast(dtype) for column, dtype in schema.items()).sort(OUTPUT_KEYS[name])
-        for name, schema in OUTPUT_TABLES.items()
-    }
+def _finished(name: str, table: pl.DataFrame) -> pl.DataFrame:
+    """A table, whose rows come sorted by key, with exactly its columns and types."""
+    return table.select(pl.col(column).cast(dtype) for column, dtype in OUTPUT_TABLES[name].items())

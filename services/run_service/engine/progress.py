@@ -6,6 +6,9 @@ from decimal import Decimal
 from services.run_service.domain.findings import Finding
 from services.run_service.domain.run import Step
 
+IMPROVE = "improve"
+"""The name of the passes that the improvement phase reports."""
+
 
 class Progress:
     """Receives what happens, in order. Every method does nothing here; override those of interest."""

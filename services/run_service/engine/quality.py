@@ -10,37 +10,51 @@ import polars as pl
 from services.run_service.domain.findings import Code, Finding, Severity, warning
 from services.run_service.domain.options import Kind, LoanStatus, RunOptions
 from services.run_service.engine.frames import INPUT_TABLES, LOAN_FIELDS, RunInputs
+from services.run_service.engine.stop import Stop
 
 Warn = Callable[[Finding], None]
 
 
-def clean_tables(inputs: RunInputs, options: RunOptions, warn: Warn) -> dict[str, pl.DataFrame]:
-    """The input tables without the rows that cannot be used; what was left out is told to `warn`."""
+def clean_tables(inputs: RunInputs, options: RunOptions, warn: Warn, stop: Stop) -> dict[str, pl.DataFrame]:
+    """The input tables without the rows that cannot be used; what was left out is told to `warn`.
+
+    Raises RunCancelledError after a cancel.
+    """
     for column in sorted(inputs.missing_columns):
         message = f"{column} is missing in the lender's tables; fields that need it are unset"
         warn(warning(Code.UPSTREAM_SCHEMA, column, message, [], "add the column, or go on without"))
     for column, count in sorted(inputs.unreadable.items()):
         message = f"{count} values of {column} are not of the column's type or out of range and count as missing"
         warn(Finding(Code.DATA_QUALITY, Severity.WARNING, column, message, count))
-    tables = {name: _usable(name, inputs.tables[name], warn) for name in INPUT_TABLES}
+    tables = {}
+    for name in INPUT_TABLES:
+        stop.checkpoint()
+        tables[name] = _usable(name, inputs.tables[name], warn)
     cleaner = _Cleaner(tables, warn)
     cleaner.instruments()
     cleaner.trades()
     cleaner.prices_and_curves()
+    stop.checkpoint()
     cleaner.pools_and_postings()
+    stop.checkpoint()
     cleaner.lockdowns(options)
     cleaner.loans()
     return tables
 
 
 def _usable(name: str, frame: pl.DataFrame, warn: Warn) -> pl.DataFrame:
-    """Rows with everything that is needed, one a key."""
+    """Rows with everything that is needed, one a key, in the order of all columns (a key's columns come first)."""
     spec = INPUT_TABLES[name]
     complete = frame.drop_nulls(list(spec.needed))
     if len(complete) < len(frame):
         lacking = frame.filter(pl.any_horizontal(pl.col(list(spec.needed)).is_null()))
         message = f"rows of {name} without {' or '.join(spec.needed)} are ignored"
         warn(warning(Code.DATA_QUALITY, name, message, _keys(lacking, spec.key or spec.needed[:1])))
+    if spec.key:
+        by_key = complete.sort(spec.key)
+        as_before = [pl.col(column) == pl.col(column).shift() for column in spec.key]
+        if not by_key.select(pl.all_horizontal(as_before).any()).item():
+            return by_key
     ordered = complete.sort(list(spec.columns), nulls_last=True)
     if not spec.key:
         return ordered

@@ -17,7 +17,7 @@ def summarise(ledger: Ledger, tables: Mapping[str, pl.DataFrame]) -> dict[str, A
     loans, trades = book.loans, book.trades
     allocated = ledger.trade >= 0
     in_scope_cents = sum_exact(np.maximum(0, loans.amount))
-    counts = np.bincount(candidates.constraint, minlength=len(book.constraints))
+    counts = dict(tables["pfill_cblock_guide"].select("constraint_id", "candidate_count").iter_rows())
     shortfall = np.where(trades.in_window, np.maximum(0, trades.lo - ledger.fill), 0)
     filled = trades.in_window & (ledger.fill >= trades.lo)
     reasons = tables["pfill_kickout_guide_01"].group_by("reason").len().sort("reason")
@@ -27,7 +27,7 @@ def summarise(ledger: Ledger, tables: Mapping[str, pl.DataFrame]) -> dict[str, A
         "constraint_count": len(book.constraints),
         "candidate_count": len(candidates),
         "candidates_per_constraint": {
-            c.constraint_id: int(n) for c, n in zip(book.constraints, counts.tolist(), strict=True) if n
+            c.constraint_id: counts[c.constraint_id] for c in book.constraints if c.constraint_id in counts
         },
         "carry_matched": candidates.carry_matched,
         "carry_missed": len(candidates) - candidates.carry_matched,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from services.run_service.domain.options import RunOptions
+from services.run_service.domain.options import RunOptions, Strategy
 from services.run_service.engine.frames import RunInputs, conform, empty_inputs
 from services.run_service.engine.pipeline import run_pipeline
 from services.run_service.engine.progress import Progress
@@ -16,8 +16,9 @@ _SETTLES = dt.date(2026, 1, 20)
 
 
 def warm_up() -> None:
-    """Execute one run with three loans and two trades."""
-    run_pipeline(_inputs(), RunOptions(as_of_date=_DAY, bx_price_floor=Decimal(1)), Progress(), Stop())
+    """Execute runs with three loans and two trades, by either strategy."""
+    for strategy in Strategy:
+        run_pipeline(_inputs(), RunOptions(as_of_date=_DAY, strategy=strategy, bx_price_floor=Decimal(1)), Progress(), Stop())
 
 
 def _inputs() -> RunInputs:
@@ -61,6 +62,10 @@ def _inputs() -> RunInputs:
         "pscat_pools": pl.DataFrame({"pool_name": ["P", "Q"], "pool_status": "FORMING"}),
         "pscat_trades_pools_relation": pl.DataFrame(
             {"trade_id": ["T1", "T2"], "pool_name": ["P", "Q"], "amount": [200_000.0, 300_000.0]}
+        ),
+        "pscat_pool_loans": pl.DataFrame({"pool_name": ["Q"], "loan_id": ["A"], "posted_date": [_DAY]}),
+        "rmusr_payups": pl.DataFrame(
+            {"investor_instrument": "X", "attribute": "loan_amount", "low_value": 0.0, "high_value": [1e6], "payup": 1.0}
         ),
         "rmcat_todays_prices": pl.DataFrame({"investor_instrument": "X", "settlement_date": _SETTLES, "price": [99.0]}),
         "pfill_constraints": pl.DataFrame({"constraint_id": ["C"], "priority": 1, "investor_instrument": "X", "enabled": True}),

@@ -16,11 +16,13 @@ from services.run_service.domain.events import (
 )
 from services.run_service.domain.findings import Finding
 from services.run_service.domain.run import Step
-from services.run_service.engine.progress import Progress
+from services.run_service.engine.progress import IMPROVE, Progress
 from services.run_service.engine.tables.log import RunLog
 
 PROGRESS_INTERVAL_S = 0.1
 """At most so often a step's progress is told; the rest is left out."""
+
+IMPROVEMENT_INTERVAL_S = 0.25
 
 Tell = Callable[[Happened | InputsRead | TableWritten], None]
 
@@ -33,7 +35,7 @@ class TellingProgress(Progress):
         self.step = Step.READ_INPUTS
         self.log = RunLog()
         self._began_s = time.monotonic()
-        self._next_progress_s = 0.0
+        self._next_progress_s = self._next_improvement_s = 0.0
 
     def step_started(self, step: Step) -> None:
         """A step began."""
@@ -56,7 +58,12 @@ class TellingProgress(Progress):
         self._happened(StepSkipped(step, reason))
 
     def pass_completed(self, name: str, value: Decimal, upper_bound: Decimal | None, allocated_count: int) -> None:
-        """A pass ended, or the improvement phase reports."""
+        """A pass ended, or the improvement phase reports: told at most four times a second."""
+        if name == IMPROVE:
+            now_s = time.monotonic()
+            if now_s < self._next_improvement_s:
+                return
+            self._next_improvement_s = now_s + IMPROVEMENT_INTERVAL_S
         self.log.passed(name, value, allocated_count)
         self._happened(PassCompleted(name, value, upper_bound, allocated_count))
 

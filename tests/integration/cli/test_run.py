@@ -132,7 +132,6 @@ async def test_refusals_are_one_line_and_exit_code_1(shell: Shell, run_server: s
     refusals = {
         ("run", "nobody"): "there is no tenant 'nobody'",
         ("runs", "show", "acme", "no-run"): "there is no run 'no-run'",
-        ("run", "acme", "--option", "priority_mode=STRICT"): "STRICT is not available yet",
         ("runs", "compare", "acme", "a", "b"): "CompareRuns is not available yet",
         ("runs", "replay", "acme", "a"): "ReplayRun is not available yet",
         ("explain", "acme", "L001"): "ExplainLoan is not available yet",

@@ -79,9 +79,7 @@ async def test_options_out_of_range_are_named_with_their_range(desk: Desk, fille
     assert await history(filled) == 0
 
 
-async def test_strict_and_limits_are_not_yet(desk: Desk, filled: TenantDatabase) -> None:
-    error = await refusal(desk, {"priority_mode": "STRICT"})
-    assert (error.code.name, error.reason) == ("UNIMPLEMENTED", "NOT_YET")
+async def test_limits_are_not_yet(desk: Desk, filled: TenantDatabase) -> None:
     limit = {
         "name": "no more than half", "scope": "TRADE", "target": "T1", "measure": "SHARE", "subject": "conv", "op": "le",
         "value": 0.5, "enabled": True,

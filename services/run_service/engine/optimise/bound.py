@@ -1,44 +1,47 @@
 """A proven upper bound on the value of any allocation, with the prices of the trades' room that prove it.
 
-The relaxation lets a loan go to several trades in parts. Giving every dollar of room on trade j a price u_j and letting each
-loan choose alone bounds it from above for *any* prices (Lagrangian duality; Geoffrion 1974):
+Giving every dollar of room on trade j a price u_j and letting each loan choose alone bounds every allocation from above for
+*any* prices (Lagrangian duality; Geoffrion 1974):
 
     L(u) =  sum over loans    max(0, max over its candidates (gain - u_j * amount))
           + sum over trades   pair_off_j * lo_j + u_j * hi_j    where u_j >= 0
                               pair_off_j * lo_j + u_j * lo_j    where -pair_off_j <= u_j < 0
 
 with lo and hi less what lockdowns placed, gains over leaving the loan out, and all of it on top of the value of leaving every
-unlocked loan out (which pays pair_off_j * lo_j on every trade). At the duals of the linear program's optimum L equals that
-optimum, so:
+unlocked loan out (which pays pair_off_j * lo_j on every trade). So the only question is where to take good prices from:
 
-1. solve the linear relaxation with HiGHS, its candidates thinned to those that can ever pay;
-2. beyond its reach, descend along subgradients of L instead;
-3. evaluate L at the prices found. Whatever the solver's tolerances, L is a bound.
+1. Up to LP_CANDIDATES, the linear relaxation's optimum (`relaxation`): at its duals L equals that optimum.
+2. Beyond, the relaxation of samples: some loans drawn at random, with the share of every trade's room that their amounts are of
+   all loans'. What a dollar of room is worth depends on the mix of loans and hardly on how many there are, so a few thousand tell
+   it well (sample average approximation: Kleywegt, Shapiro and Homem-de-Mello 2001). Of the prices of each sample, their mean
+   and their median the best is taken.
+3. Evaluate L at the prices found, over all loans and candidates. Whatever the solver's tolerances and the samples' luck, L is a
+   bound; a margin for the rounding of its sums is added.
 """
 
-import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
-import highspy
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from services.run_service.engine.optimise.bands import FloatArray
 from services.run_service.engine.optimise.problem import AllocationProblem
+from services.run_service.engine.optimise.relaxation import can_pay, room_worth
 from services.run_service.engine.stop import Stop
 from shared.money import Int64Array
 
-FloatArray = npt.NDArray[np.float64]
-
 LP_CANDIDATES = 2_000_000
-"""Above this many candidates the linear program is left for the subgradient method."""
-_SUBGRADIENT_ROUNDS = 300
-_POLL_S = 0.05
-_ROUNDING_MARGIN = 1e-12
-"""Relative to the magnitudes summed; covers the rounding of the floating-point sums in L."""
-_AMOUNT_UNIT = 1e7
-"""Cents to hundreds of thousands of dollars, so that the program's numbers are near one."""
+"""Above this many candidates the relaxation of all of them takes too long."""
+_SAMPLES = 4
+_SAMPLE_CANDIDATES = 400_000
+"""Candidates of the loans of one sample: some seconds of HiGHS."""
+_LEAST_SAMPLE = 2_000
+"""Loans of a sample at least."""
+_ROUNDING = 2.0**-52
+"""Relative error of one sum of floating-point numbers."""
 
 
 @dataclass(frozen=True)
@@ -49,147 +52,83 @@ class Bound:
     kind: str
     room_price: FloatArray
     """Dollars a dollar of room on each trade is worth; negative where filling towards the band pays."""
-    fractions: FloatArray | None
-    """The relaxation's share of each candidate, where the linear program was solved."""
-
-
-def gains(problem: AllocationProblem) -> FloatArray:
-    """Dollars each candidate earns over leaving its loan out."""
-    points = (problem.net - problem.fallback[problem.loan]).astype(np.float64)
-    return points * problem.amount[problem.loan] / 1e12
 
 
 def prove_bound(problem: AllocationProblem, stop: Stop) -> Bound:
-    """The best bound that is quick to prove."""
-    gain = gains(problem)
+    """The best bound that is quick to prove. Raises RunCancelledError."""
+    kind, prices = "LAGRANGIAN", [np.zeros(problem.trade_count)]
+    if len(problem.trade) <= LP_CANDIDATES:
+        price = room_worth(problem, can_pay(problem, np.arange(len(problem.trade))), 1.0, stop)
+        if price is not None:
+            kind, prices = "LP", [price]
+    else:
+        prices += _sampled_prices(problem, stop)
+    floor = np.where(problem.lo > problem.locked_fill, -problem.pair_off / 1e10, 0.0)  # nothing is owed at lo
+    best, best_price = np.inf, prices[0]
+    for candidate in prices:
+        stop.checkpoint()
+        price = np.maximum(candidate, floor)
+        gain = lagrangian(problem, price)
+        if gain < best:
+            best, best_price = gain, price
+    return Bound(best, kind, best_price)
+
+
+def _sampled_prices(problem: AllocationProblem, stop: Stop) -> list[FloatArray]:
+    """The room's worth by several samples, two at a time, with their mean and median."""
+    loans = np.nonzero((np.diff(problem.start) > 0) & ~problem.locked)[0]
+    if not len(loans):
+        return []
+    each = max(_LEAST_SAMPLE, int(_SAMPLE_CANDIDATES * len(loans) / len(problem.trade)))
+    order = np.random.default_rng(0).permutation(loans)
+    samples = [np.sort(part) for part in np.array_split(order[: each * _SAMPLES], _SAMPLES)]
+    total = float(problem.amount[loans].sum())
+
+    def worth(sample: Int64Array) -> FloatArray | None:
+        share = float(problem.amount[sample].sum()) / total
+        return room_worth(problem, can_pay(problem, _candidates_of(problem, sample)), share, stop)
+
+    with ThreadPoolExecutor(2, thread_name_prefix="sample") as pool:
+        prices = [price for price in pool.map(worth, samples) if price is not None]
+    return [*prices, *_middles(prices)]
+
+
+def _middles(prices: Sequence[FloatArray]) -> list[FloatArray]:
+    return [np.mean(prices, axis=0), np.median(prices, axis=0)] if len(prices) > 1 else []
+
+
+def _candidates_of(problem: AllocationProblem, loans: Int64Array) -> Int64Array:
+    """Indices of all candidates of these loans."""
+    count = problem.start[loans + 1] - problem.start[loans]
+    before = np.cumsum(count) - count
+    return np.asarray(np.arange(int(count.sum())) + np.repeat(problem.start[loans] - before, count))
+
+
+def lagrangian(problem: AllocationProblem, room_price: FloatArray) -> float:
+    """L at prices of at least -pair_off (dollars a dollar), rounded up: dollars over leaving every unlocked loan out."""
     cost = problem.pair_off / 1e10
     lo = np.maximum(0, problem.lo - problem.locked_fill) / 100.0
     hi = np.maximum(0, problem.hi - problem.locked_fill) / 100.0
-    amount = problem.amount / 100.0
-    can_pay = problem.usable & (gain + cost[problem.trade] * amount[problem.loan] > 0)
-    if int(can_pay.sum()) <= LP_CANDIDATES:
-        index = np.nonzero(can_pay)[0]
-        relaxed = _solve_relaxation(problem, index, gain[index], cost, stop)
-    else:
-        relaxed = None
-    fractions: FloatArray | None = None
-    if relaxed is not None:
-        price, kind = relaxed.room_price, "LP"
-        fractions = np.zeros(len(gain))
-        fractions[index] = relaxed.shares
-    else:
-        price, kind = _descend(problem, gain, amount, cost, lo, hi, stop), "LAGRANGIAN"
-    price = np.maximum(price, -cost)
-    dual, _ = _lagrangian(problem.start, problem.trade, problem.usable, gain, amount, price, cost, lo, hi)
-    terms = abs(dual) + 2 * float((np.abs(price) * hi + cost * lo).sum())  # at least the sum of all terms' magnitudes
-    return Bound(dual + terms * _ROUNDING_MARGIN, kind, price, fractions)
+    of_trades = float((cost * lo + room_price * np.where(room_price >= 0, hi, lo)).sum())
+    of_loans = _choices_worth(
+        problem.start, problem.trade, problem.net, problem.fallback, problem.amount, problem.locked, room_price
+    )
+    magnitude = of_loans + float((cost * lo + np.abs(room_price) * hi).sum())
+    return of_trades + of_loans + magnitude * _ROUNDING * (problem.loan_count + problem.trade_count + 8)
 
 
-@dataclass(frozen=True)
-class _Relaxed:
-    """The optimum of the linear relaxation: dollars a dollar of room is worth, and the share of each candidate."""
-
-    room_price: FloatArray
-    shares: FloatArray
-
-
-def _solve_relaxation(
-    problem: AllocationProblem, index: Int64Array, gain: FloatArray, cost: FloatArray, stop: Stop
-) -> _Relaxed | None:
-    """The linear relaxation over the candidates at `index`; None where the solver does not reach its optimum."""
-    trades, pairs = problem.trade_count, len(index)
-    if not trades or not pairs:
-        return _Relaxed(-cost, np.zeros(pairs))  # nobody can deliver: every dollar towards a band would save its pair-off
-    rows = np.unique(problem.loan[index], return_inverse=True)[1]
-    loans = int(rows.max()) + 1
-    lo = np.maximum(0, problem.lo - problem.locked_fill) / _AMOUNT_UNIT
-    hi = np.maximum(lo, np.maximum(0, problem.hi - problem.locked_fill) / _AMOUNT_UNIT)
-    model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = pairs + trades, loans + trades
-    model.col_cost_ = np.concatenate([-gain, cost * _AMOUNT_UNIT / 100])
-    model.col_lower_ = np.zeros(pairs + trades)
-    model.col_upper_ = np.concatenate([np.ones(pairs), lo])
-    model.row_lower_ = np.concatenate([np.full(loans, -np.inf), lo])  # shortfall columns make up for what is missing
-    model.row_upper_ = np.concatenate([np.ones(loans), hi])
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_ = np.concatenate([np.arange(pairs) * 2, 2 * pairs + np.arange(trades + 1)]).astype(np.int32)
-    entries, values = np.empty(2 * pairs + trades, np.int32), np.ones(2 * pairs + trades)
-    entries[0 : 2 * pairs : 2], entries[1 : 2 * pairs : 2] = rows, loans + problem.trade[index]
-    values[1 : 2 * pairs : 2] = problem.amount[problem.loan[index]] / _AMOUNT_UNIT
-    entries[2 * pairs :] = loans + np.arange(trades)
-    model.a_matrix_.index_, model.a_matrix_.value_ = entries, values
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no annotations
-    for option, value in (("output_flag", False), ("threads", 1)):
-        solver.setOptionValue(option, value)
-    solver.passModel(model)
-    _run(solver, stop)
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    solution = solver.getSolution()
-    duals = np.array(solution.row_dual)[loans:]
-    return _Relaxed(-duals * 100 / _AMOUNT_UNIT, np.array(solution.col_value)[:pairs])
-
-
-def _run(solver: Any, stop: Stop) -> None:
-    """Run HiGHS in a thread so that a cancel is seen within moments. Raises RunCancelledError."""
-    solver.HandleUserInterrupt = True
-    thread = threading.Thread(target=solver.run, name="highs", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_POLL_S)
-        if stop.cancelled():
-            solver.cancelSolve()
-            thread.join()
-            stop.checkpoint()
-
-
-def _descend(
-    problem: AllocationProblem,
-    gain: FloatArray,
-    amount: FloatArray,
-    cost: FloatArray,
-    lo: FloatArray,
-    hi: FloatArray,
-    stop: Stop,
-) -> FloatArray:
-    """Room prices by subgradient descent on L with a diminishing step (Shor; Held, Wolfe and Crowder 1974)."""
-    price = np.zeros(problem.trade_count)
-    best, best_price = np.inf, price
-    step = 0.5 * float(np.abs(gain).sum() / max(1.0, float(amount[problem.loan].sum())))
-    for round_number in range(_SUBGRADIENT_ROUNDS):
-        stop.checkpoint()
-        dual, slack = _lagrangian(problem.start, problem.trade, problem.usable, gain, amount, price, cost, lo, hi)
-        if dual < best:
-            best, best_price = dual, price
-        scale = np.maximum(hi, 1.0)
-        price = np.maximum(price - step / (1 + 0.05 * round_number) * np.clip(slack / scale, -1, 1), -cost)
-    return best_price
-
-
-@numba.njit(cache=True)
-def _lagrangian(
-    start: Int64Array,
-    trade: npt.NDArray[np.int32],
-    usable: npt.NDArray[np.bool_],
-    gain: FloatArray,
-    amount: FloatArray,
-    price: FloatArray,
-    cost: FloatArray,
-    lo: FloatArray,
-    hi: FloatArray,
-) -> tuple[float, FloatArray]:
-    """L(price) for prices of at least -cost, and its subgradient: the room left on each trade, dollars."""
-    slack = np.empty(len(lo))
+@numba.njit(cache=True, nogil=True)
+def _choices_worth(
+    start: Int64Array, trade: npt.NDArray[np.int32], net: Int64Array, fallback: Int64Array, amount: Int64Array,
+    locked: npt.NDArray[np.bool_], price: FloatArray,
+) -> float:  # fmt: skip
+    """What every loan's best choice earns at the prices, dollars, summed."""
     total = 0.0
-    for j in range(len(lo)):
-        slack[j] = hi[j] if price[j] >= 0 else lo[j]
-        total += cost[j] * lo[j] + price[j] * slack[j]
     for i in range(len(start) - 1):
-        best, choice = 0.0, -1
+        if locked[i]:
+            continue
+        best = 0.0
         for c in range(start[i], start[i + 1]):
-            if usable[c] and gain[c] - price[trade[c]] * amount[i] > best:
-                best, choice = gain[c] - price[trade[c]] * amount[i], c
-        total += best
-        if choice >= 0:
-            slack[trade[choice]] -= amount[i]
-    return total, slack
+            best = max(best, (net[c] - fallback[i]) * 1e-10 - price[trade[c]])
+        total += best * (amount[i] / 100.0)
+    return total

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from services.run_service.engine.optimise.bands import may_change, shortfall_saved
 from services.run_service.engine.optimise.problem import AllocationProblem
 from services.run_service.engine.optimise.value import Allocation, filled
 from shared.money import Int64Array
@@ -20,7 +21,7 @@ def place_leftovers(problem: AllocationProblem, taken: Int64Array) -> Int64Array
     placed = taken.copy()
     p = problem
     fill = filled(p, Allocation(taken, taken))
-    _place(p.start, p.trade, p.usable, p.net, p.fallback, p.amount, p.lo, p.hi, p.pair_off, fill, placed)
+    _place(p.start, p.trade, p.locked, p.net, p.fallback, p.amount, p.lo, p.hi, p.pair_off, fill, placed)
     return placed
 
 
@@ -28,7 +29,7 @@ def place_leftovers(problem: AllocationProblem, taken: Int64Array) -> Int64Array
 def _place(
     start: Int64Array,
     trade: npt.NDArray[np.int32],
-    usable: npt.NDArray[np.bool_],
+    locked: npt.NDArray[np.bool_],
     net: Int64Array,
     fallback: Int64Array,
     amount: Int64Array,
@@ -39,14 +40,14 @@ def _place(
     taken: Int64Array,
 ) -> None:
     for i in range(len(taken)):
-        if taken[i] >= 0:
+        if taken[i] >= 0 or locked[i]:
             continue
         best, most = -1, 0.0
         for c in range(start[i], start[i + 1]):
             j = trade[c]
-            if not usable[c] or net[c] <= fallback[i] or fill[j] + amount[i] > hi[j]:
+            if net[c] <= fallback[i] or not may_change(fill[j], amount[i], hi[j]):
                 continue
-            saved = float(pair_off[j]) * min(amount[i], max(0, lo[j] - fill[j]))
+            saved = float(pair_off[j]) * shortfall_saved(fill[j], amount[i], lo[j])
             gain = float(net[c] - fallback[i]) * amount[i] + saved
             if gain > most:
                 best, most = c, gain

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from services.run_service.engine.optimise.bands import may_change, shortfall_saved
 from services.run_service.engine.optimise.problem import AllocationProblem
 from services.run_service.engine.optimise.value import Allocation, filled
 from shared.money import Int64Array
@@ -45,12 +46,12 @@ def _settle(
             continue
         best = now
         here = trade[now]
-        freed = max(0, lo[here] - fill[here] + amount[i]) - max(0, lo[here] - fill[here])
+        freed = -shortfall_saved(fill[here], -amount[i], lo[here])
         for c in range(start[i], start[i + 1]):
             there = trade[c]
-            if net[c] != net[now] or priority[c] >= priority[best] or fill[there] + amount[i] > hi[there]:
+            if net[c] != net[now] or priority[c] >= priority[best] or not may_change(fill[there], amount[i], hi[there]):
                 continue
-            covered = max(0, lo[there] - fill[there]) - max(0, lo[there] - fill[there] - amount[i])
+            covered = shortfall_saved(fill[there], amount[i], lo[there])
             if freed == covered and (freed == 0 or pair_off[here] == pair_off[there]):
                 best = c
         if best != now:

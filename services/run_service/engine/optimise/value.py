@@ -57,6 +57,15 @@ def value_units(problem: AllocationProblem, locks: Locks, allocation: Allocation
     )
 
 
+def gain_units(problem: AllocationProblem, taken: Int64Array) -> int:
+    """What the candidates that loans take earn over leaving every unlocked loan out, 1e-12 dollars; -1: none taken."""
+    allocation = Allocation(taken, taken)
+    placed = allocation.placed
+    points = problem.net[taken[placed]] - problem.fallback[placed]
+    saved = pair_off_units(problem, problem.locked_fill) - pair_off_units(problem, filled(problem, allocation))
+    return exact_dot(problem.amount[placed], points) + saved
+
+
 def dollars(units: int) -> Decimal:
     """1e-12 dollars as dollars with 2 decimals, half away from zero."""
     return unscaled(divide_half_away(units, 10 ** (UNIT_PLACES - 2)), 2)

@@ -9,13 +9,11 @@ import polars as pl
 from services.run_service.domain.errors import NotYet
 from services.run_service.domain.options import PriorityMode, RunOptions, Strategy
 from services.run_service.engine.book import Book
-from services.run_service.engine.optimise.bound import Bound, prove_bound
-from services.run_service.engine.optimise.construct import round_relaxation
-from services.run_service.engine.optimise.leftovers import place_leftovers
-from services.run_service.engine.optimise.local_search import SearchResult, improve
+from services.run_service.engine.optimise.bound import Bound
+from services.run_service.engine.optimise.optimal import Effort, Optimised, optimise
 from services.run_service.engine.optimise.passes import PASS_NAMES, run_passes
 from services.run_service.engine.optimise.problem import AllocationProblem, Locks
-from services.run_service.engine.optimise.ties import prefer_low_priorities
+from services.run_service.engine.optimise.tiers import optimise_tiers
 from services.run_service.engine.optimise.value import Allocation, dollars, nothing, value_dollars, value_units
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.stop import Stop
@@ -42,17 +40,15 @@ class Decision:
     work_done: int
 
 
-def refuse_what_is_missing(options: RunOptions, limits: pl.DataFrame) -> None:
-    """Raise NotYet for what the specification names and this version cannot decide yet."""
-    if options.strategy is Strategy.OPTIMAL and options.priority_mode is PriorityMode.STRICT:
-        raise NotYet("priority_mode STRICT", "use priority_mode VALUE, or strategy PASSES")
+def refuse_limits(limits: pl.DataFrame) -> None:
+    """Raise NotYet if a limit is enabled: this version cannot decide under limits yet."""
     if limits.filter(pl.col("enabled")).height:
         raise NotYet("allocation under limits", "disable the rows of pfill_limits")
 
 
 def allocate(book: Book, problem: AllocationProblem, locks: Locks, progress: Progress, stop: Stop) -> Decision:
     """Decide by the options' strategy."""
-    refuse_what_is_missing(book.options, book.tables["pfill_limits"])
+    refuse_limits(book.tables["pfill_limits"])
     allocator = _Allocator(book.options, problem, locks, progress, stop)
     return allocator.passes() if book.options.strategy is Strategy.PASSES else allocator.optimal()
 
@@ -69,18 +65,16 @@ class _Allocator:
         return Decision(allocation, PASS_NAMES, value, dollars(self.baseline_units), value, None, None, None, 0)
 
     def optimal(self) -> Decision:
-        """Strategy OPTIMAL: bound, first allocation from the relaxation, improvement; never under PASSES."""
+        """Strategy OPTIMAL, all priorities together or tier by tier; together never under PASSES."""
         baseline = self.baseline_passes()
-        bound = prove_bound(self.problem, self.stop)
-        upper = dollars(self.baseline_units) + Decimal(bound.gain).quantize(Decimal("0.01"), rounding=ROUND_CEILING)
-        start = self.best_start(baseline, bound)
-        self.tell("construct", self.named(start), upper)
         limit = self.options.time_limit
-        self.stop.start_improvement(None if limit is None else float(limit))
-        result = self.search(start, bound, upper)
-        allocation = self.named(place_leftovers(self.problem, prefer_low_priorities(self.problem, result.taken)))
+        effort = Effort(self.options.seed, self.options.work_limit, None if limit is None else float(limit))
+        strict = self.options.priority_mode is PriorityMode.STRICT
+        solve = optimise_tiers if strict else optimise
+        found: Optimised = solve(self.problem, effort, self.stop, self.tell_taken)
+        allocation = self.named(found.taken)
         value = value_units(self.problem, self.locks, allocation)
-        if baseline is not None and value < value_units(self.problem, self.locks, baseline):
+        if not strict and baseline is not None and value < value_units(self.problem, self.locks, baseline):
             allocation, value = self.named(baseline.taken), value_units(self.problem, self.locks, baseline)
         return Decision(
             allocation=allocation,
@@ -88,11 +82,15 @@ class _Allocator:
             value=dollars(value),
             baseline_value=dollars(self.baseline_units),
             passes_value=None if baseline is None else value_dollars(self.problem, self.locks, baseline),
-            upper_bound=upper,
-            bound=bound,
-            ended_by=result.ended_by,
-            work_done=result.work_done,
+            upper_bound=self.upper(found.bound),
+            bound=found.bound,
+            ended_by=found.ended_by,
+            work_done=found.work_done,
         )
+
+    def upper(self, bound: Bound) -> Decimal:
+        """The upper bound on the value, dollars."""
+        return dollars(self.baseline_units) + Decimal(bound.gain).quantize(Decimal("0.01"), rounding=ROUND_CEILING)
 
     def baseline_passes(self) -> Allocation | None:
         """What PASSES reaches, where that is quick to know."""
@@ -102,30 +100,13 @@ class _Allocator:
         self.tell("passes", allocation, None)
         return allocation
 
-    def best_start(self, baseline: Allocation | None, bound: Bound) -> Int64Array:
-        """The better of the rounded relaxation and PASSES."""
-        starts = [] if baseline is None else [baseline.taken]
-        if bound.fractions is not None:
-            starts.append(round_relaxation(self.problem, bound.fractions))
-        if not starts:
-            return nothing(self.problem).taken
-        return max(starts, key=lambda taken: value_units(self.problem, self.locks, self.named(taken)))
-
-    def search(self, start: Int64Array, bound: Bound, upper: Decimal) -> SearchResult:
-        """The improvement phase."""
-        return improve(
-            self.problem,
-            start,
-            bound.room_price,
-            seed=self.options.seed,
-            work_limit=self.options.work_limit,
-            stop=self.stop,
-            on_progress=lambda taken: self.tell("improve", self.named(taken), upper),
-        )
-
     def named(self, taken: Int64Array) -> Allocation:
         """An allocation of OPTIMAL."""
         return Allocation(taken, np.where(taken >= 0, 0, -1))
+
+    def tell_taken(self, name: str, taken: Int64Array, bound: Bound | None) -> None:
+        """Report the candidates that loans take."""
+        self.tell(name, self.named(taken), None if bound is None else self.upper(bound))
 
     def tell(self, name: str, allocation: Allocation, upper: Decimal | None) -> None:
         """Report the allocation as it stands."""

@@ -1,8 +1,8 @@
 """Step 3, candidate_builder: every (loan, trade) that passes the filters, against real and synthetic trades.
 
-Rules, note-rate window and loan size depend on the instrument alone, so they are decided once an instrument (`Eligible`);
-settlement and price are decided for each of its trades. A pair reached through several constraints belongs to the first in
-policy order (priority, constraint_id).
+Loans come in blocks, so that what is held at a time stays small. Within a block rules, note-rate window and loan size depend on
+the instrument alone and are decided once an instrument (`Eligible`); settlement and price are decided for each of its trades. A
+pair reached through several constraints belongs to the first in policy order (priority, constraint_id).
 """
 
 from dataclasses import dataclass
@@ -11,173 +11,162 @@ import numpy as np
 
 from services.run_service.domain.options import Kind
 from services.run_service.domain.run import Step
-from services.run_service.engine.book import Book, BoolArray, Instrument, Int32Array
-from services.run_service.engine.pricing import Adjustment, Carry, Pricer
+from services.run_service.engine.book import Book, BoolArray, Instrument, Int32Array, SmallArray
+from services.run_service.engine.pairs import CandidateRows, Candidates, SyntheticCandidates, SyntheticRows, TradePairs
+from services.run_service.engine.pricing import STORABLE, Adjustment, Pricer
 from services.run_service.engine.progress import Progress
-from services.run_service.engine.reach import Reach, Stage
+from services.run_service.engine.reach import Reach, Stage, StageArray, sift
+from services.run_service.engine.rows import BLOCK_LOANS, small_type, spans
 from services.run_service.engine.stop import Stop
 from shared.money import Int64Array, scaled
 
+_NO_FLOOR = int(np.iinfo(np.int64).min)
+
 
 @dataclass(frozen=True)
-class Candidates:
-    """Pairs of loans and real trades in order of (loan, trade order); prices and scores 1e-8 points."""
+class Block:
+    """The loans from `first` to before `end`, and which of them settle and earn carry alike: those of one class."""
 
-    loan: Int32Array
-    trade: Int32Array
-    constraint: Int32Array
-    """Index of the constraint the pair belongs to."""
-    price: Int64Array
-    carry: Int64Array
-    score: Int64Array
-    carry_matched: int
-    """Pairs whose days fall on a row of the carry curve."""
-    start: Int64Array
-    """Candidates of loan i are start[i] to start[i + 1]."""
+    first: int
+    end: int
+    of_loan: Int32Array
+    """Class of each loan of the block; loans of one class have one eligible day and all or none of them a close date."""
+    day: Int32Array
+    """Eligible day of each class."""
+    has_close_date: BoolArray
 
     def __len__(self) -> int:
-        return len(self.loan)
-
-
-@dataclass(frozen=True)
-class SyntheticCandidates:
-    """Pairs of loans and synthetic trades in order of (loan, score descending, synthetic trade order)."""
-
-    loan: Int32Array
-    trade: Int32Array
-    price: Int64Array
-    carry: Int64Array
-    score: Int64Array
-    start: Int64Array
-
-    def best(self, loan_count: int) -> tuple[Int64Array, BoolArray]:
-        """Index of each loan's best synthetic candidate, and whether it has one."""
-        has = self.start[1:] > self.start[:-1]
-        return np.where(has, self.start[:-1], 0)[:loan_count], has
+        return self.end - self.first
 
 
 @dataclass(frozen=True)
 class Eligible:
-    """The loans that an instrument's rules, window and size admit, with the constraint each belongs to."""
+    """The loans of a block that an instrument's rules, window and size admit, with the constraint each belongs to."""
 
+    instrument: Instrument
     loans: Int64Array
-    constraint: Int32Array
+    constraint: SmallArray
     adjustment: Adjustment
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    loan: Int64Array
-    constraint: Int32Array
-    price: Int64Array
-    carry: Int64Array
-    matched: int
-
-
-def build_candidates(book: Book, pricer: Pricer, progress: Progress, stop: Stop) -> tuple[Candidates, SyntheticCandidates, Reach]:
-    """Pass every loan through the filters of every real and synthetic trade."""
-    reach = Reach(book)
-    builder = _Builder(book, pricer, reach)
+def build_candidates(
+    book: Book, pricer: Pricer, progress: Progress, stop: Stop, block_loans: int = BLOCK_LOANS
+) -> tuple[Candidates, SyntheticCandidates, Reach]:
+    """Pass every loan through the filters of every real and synthetic trade. Raises RunCancelledError after a cancel."""
+    builder = _Builder(book, pricer)
+    real, synthetic = CandidateRows(len(book.loans), len(book.constraints)), SyntheticRows(book.options.candidate_top_k)
     by_instrument = book.constraints_by_instrument()
-    real = _trades_by_instrument(book.trades.instrument)
-    synthetic = _trades_by_instrument(book.synthetic.instrument)
-    floor = scaled(book.options.bx_price_floor, 8) if book.options.bx_price_floor is not None else None
-    parts: list[tuple[int, _Pairs]] = []
-    synthetic_parts: list[tuple[int, _Pairs]] = []
-    found = 0
-    for done, (name, constraints) in enumerate(by_instrument.items()):
+    blocks = _blocks(book, block_loans)
+    for number, block in enumerate(blocks):
+        pairs: list[TradePairs] = []
+        synthetic_pairs: list[TradePairs] = []
+        for done, (name, constraints) in enumerate(by_instrument.items()):
+            stop.checkpoint()
+            eligible = builder.eligible(name, constraints, block)
+            if eligible is None:
+                continue
+            pairs += [builder.on_trade(eligible, trade, block) for trade in builder.trades.get(name, [])]
+            synthetic_pairs += [builder.on_synthetic(eligible, trade, block) for trade in builder.synthetic.get(name, [])]
+            fraction = (number + (done + 1) / len(by_instrument)) / len(blocks)
+            progress.step_progress(Step.CANDIDATE_BUILDER, fraction, f"instrument {name}", {"candidates": builder.found})
         stop.checkpoint()
-        matched, first_constraint = builder.matching(constraints)
-        reach.mark(matched, Stage.NO_OPEN_TRADE, first_constraint[matched])
-        instrument = book.instruments.get(name)
-        if instrument is None:
-            continue
-        eligible = builder.eligible(instrument, matched, first_constraint, real.get(name, [-1])[0])
-        for trade in real.get(name, []):
-            pairs = builder.on_trade(instrument, eligible, trade, floor if instrument.kind is Kind.CASH else None)
-            parts.append((trade, pairs))
-            found += len(pairs.loan)
-        synthetic_parts += [(trade, builder.on_synthetic(instrument, eligible, trade)) for trade in synthetic.get(name, [])]
-        progress.step_progress(
-            Step.CANDIDATE_BUILDER, (done + 1) / len(by_instrument), f"instrument {name}", {"candidates": found}
-        )
-    return _assemble(parts, len(book.loans), pricer), _assemble_synthetic(synthetic_parts, len(book.loans), pricer), reach
+        real.add(pairs, len(block))
+        stop.checkpoint()
+        synthetic.add(synthetic_pairs, len(block))
+    return real.finish(builder.carry_matched), synthetic.finish(), builder.reach
+
+
+def _blocks(book: Book, block_loans: int) -> list[Block]:
+    loans, blocks = book.loans, []
+    for first, end in spans(len(loans), block_loans):
+        both = loans.eligible_day[first:end].astype(np.int64) * 2 + loans.has_close_date[first:end]
+        classes, of_loan = np.unique(both, return_inverse=True)
+        blocks.append(Block(first, end, of_loan.astype(np.int32), (classes // 2).astype(np.int32), classes % 2 == 1))
+    return blocks
 
 
 class _Builder:
-    """The filters, in order, over the loans of one book."""
+    """The filters, in order, over the loans of one book; `found` and `carry_matched` count real candidates."""
 
-    def __init__(self, book: Book, pricer: Pricer, reach: Reach) -> None:
-        self.book, self.pricer, self.reach = book, pricer, reach
-        self.free = book.loans.free
-        self.rule_masks = {c.rule_name: book.passes(c.rule_name) for c in book.constraints}
+    def __init__(self, book: Book, pricer: Pricer) -> None:
+        self.book, self.pricer, self.reach = book, pricer, Reach(book)
+        self.trades = _trades_by_instrument(book.trades.instrument)
+        self.synthetic = _trades_by_instrument(book.synthetic.instrument)
+        self.found = self.carry_matched = 0
+        self._free = book.loans.free
+        self._rule_masks = {name: book.passes(name) for name in dict.fromkeys(c.rule_name for c in book.constraints)}
+        self._constraint_type = small_type(len(book.constraints))
+        floor = book.options.bx_price_floor
+        self._floor = _NO_FLOOR if floor is None else scaled(floor, 8)
 
-    def matching(self, constraints: list[int]) -> tuple[BoolArray, Int32Array]:
-        """Free loans that pass a rule of these constraints, and the first constraint each passes."""
-        first = np.full(len(self.book.loans), -1, dtype=np.int32)
-        for index in reversed(constraints):
-            first[self.free & self.rule_masks[self.book.constraints[index].rule_name]] = index
-        return first >= 0, first
-
-    def eligible(self, instrument: Instrument, matched: BoolArray, first: Int32Array, first_trade: int) -> Eligible:
-        """Note-rate window and loan size; without a participating trade (`first_trade` -1) no loan comes further for it."""
-        loans = self.book.loans
-        index = np.nonzero(matched)[0]
-        self._mark(index, Stage.NOTE_RATE_WINDOW, first, first_trade)
-        index = index[_in_window(instrument, loans.note[index])]
-        self._mark(index, Stage.LOAN_SIZE, first, first_trade)
+    def eligible(self, name: str, constraints: list[int], block: Block) -> Eligible | None:
+        """Rules, note-rate window and loan size; None for an unknown instrument."""
+        loans, here = self.book.loans, slice(block.first, block.end)
+        first = np.full(len(block), -1, dtype=self._constraint_type)
+        for number in reversed(constraints):  # the first constraint that each free loan passes
+            first[self._free[here] & self._rule_masks[self.book.constraints[number].rule_name][here]] = number
+        index = np.nonzero(first >= 0)[0]
+        self.reach.mark(index + block.first, Stage.NO_OPEN_TRADE, first[index])
+        instrument = self.book.instruments.get(name)
+        if instrument is None:
+            return None
+        self._mark(name, index, Stage.NOTE_RATE_WINDOW, first, block)
+        index = index[_in_window(instrument, loans.note[here][index])]
+        self._mark(name, index, Stage.LOAN_SIZE, first, block)
         if instrument.max_loan_amount is not None:
-            index = index[loans.amount[index] <= instrument.max_loan_amount]
-        self._mark(index, Stage.SETTLEMENT_WINDOW, first, first_trade)
-        return Eligible(index, first[index], self.pricer.adjustment(instrument, index))
+            index = index[loans.amount[here][index] <= instrument.max_loan_amount]
+        self._mark(name, index, Stage.SETTLEMENT_WINDOW, first, block)
+        admitted = index + block.first
+        return Eligible(instrument, admitted, first[index], self.pricer.adjustment(instrument, admitted))
 
-    def _mark(self, index: Int64Array, stage: Stage, first: Int32Array, first_trade: int) -> None:
-        if first_trade >= 0:
-            self.reach.mark(index, stage, first[index], first_trade)
+    def _mark(self, name: str, index: Int64Array, stage: Stage, first: SmallArray, block: Block) -> None:
+        """Without a participating trade no loan comes further for an instrument."""
+        if name in self.trades:
+            self.reach.mark(index + block.first, stage, first[index], self.trades[name][0])
 
-    def on_trade(self, instrument: Instrument, eligible: Eligible, trade: int, floor: int | None) -> _Pairs:
+    def on_trade(self, eligible: Eligible, trade: int, block: Block) -> TradePairs:
         """Settlement, price and floor of one real trade."""
+        base, known = self.pricer.base_price(trade, eligible.loans)
+        floor = self._floor if eligible.instrument.kind is Kind.CASH else _NO_FLOOR
         settle_day = int(self.book.trades.settle_day[trade])
-        inside = self._settles(eligible.loans, settle_day)
-        loans, constraint = eligible.loans[inside], eligible.constraint[inside]
-        self.reach.mark(loans, Stage.NO_PRICE, constraint, trade)
-        base, known = self.pricer.base_price(trade, loans)
-        price, priced = self.pricer.price(base, known, _part(eligible.adjustment, inside))
-        carry = self._carry(instrument, settle_day, loans)
-        priced &= self.pricer.scored(price, carry)
-        if floor is not None:
-            self.reach.mark(loans[priced], Stage.BELOW_PRICE_FLOOR, constraint[priced], trade)
-            priced &= price >= floor
-        self.reach.mark(loans[priced], Stage.CANDIDATE, constraint[priced], trade)
-        return _pairs(loans, constraint, price, carry, priced)
+        pairs, stage, matched = self._sift(eligible, trade, settle_day, base, known, floor, block)
+        self.reach.mark(eligible.loans, stage, eligible.constraint, trade)
+        self.found += len(pairs.loan)
+        self.carry_matched += matched
+        return pairs
 
-    def on_synthetic(self, instrument: Instrument, eligible: Eligible, trade: int) -> _Pairs:
+    def on_synthetic(self, eligible: Eligible, trade: int, block: Block) -> TradePairs:
         """Settlement and price of one synthetic trade."""
-        settle_day = int(self.book.synthetic.settle_day[trade])
-        inside = self._settles(eligible.loans, settle_day)
-        loans = eligible.loans[inside]
-        base = np.full(len(loans), self.book.synthetic.price[trade])
-        price, priced = self.pricer.price(base, np.ones(len(loans), dtype=np.bool_), _part(eligible.adjustment, inside))
-        carry = self._carry(instrument, settle_day, loans)
-        return _pairs(loans, eligible.constraint[inside], price, carry, priced & self.pricer.scored(price, carry))
+        count, settle_day = len(eligible.loans), int(self.book.synthetic.settle_day[trade])
+        base, known = np.full(count, self.book.synthetic.price[trade]), np.ones(count, dtype=np.bool_)
+        return self._sift(eligible, trade, settle_day, base, known, _NO_FLOOR, block)[0]
 
-    def _carry(self, instrument: Instrument, settle_day: int, loans: Int64Array) -> Carry:
-        return self.pricer.carry(instrument.name, settle_day, self.book.loans.eligible_day[loans])
+    def _sift(
+        self, eligible: Eligible, trade: int, settle_day: int, base: Int64Array, known: BoolArray, floor: int, block: Block
+    ) -> tuple[TradePairs, StageArray, int]:
+        """The pairs that are candidates, the stage each eligible loan reached, and how many pairs have a carry row."""
+        price, priced = self.pricer.price(base, known, eligible.adjustment)
+        carry = self.pricer.carry(eligible.instrument.name, settle_day, block.day)
+        count = len(eligible.loans)
+        stage = np.empty(count, dtype=np.int8)
+        loan, score = np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int64)
+        constraint = np.empty(count, dtype=self._constraint_type)
+        found, matched = sift(
+            eligible.loans, block.first, block.of_loan, self._settles(settle_day, block), price, priced,
+            carry.points, carry.storable, carry.matched, self.pricer.with_carry, STORABLE, floor, eligible.constraint,
+            stage, loan, constraint, score,
+        )  # fmt: skip
+        return TradePairs(trade, loan[:found], constraint[:found], score[:found]), stage, matched
 
-    def _settles(self, loans: Int64Array, settle_day: int) -> BoolArray:
-        """Loans for which a settlement day lies within the windows of the options."""
-        options, book = self.book.options, self.book.loans
+    def _settles(self, settle_day: int, block: Block) -> BoolArray:
+        """Classes for which a settlement day lies within the windows of the options."""
+        options = self.book.options
         if not 0 <= settle_day <= options.max_trade_settle_days:
-            return np.zeros(len(loans), dtype=np.bool_)
-        eligible_day = book.eligible_day[loans]
-        inside = eligible_day.astype(np.int64) + options.eligible_settle_buffer_days <= settle_day
+            return np.zeros(len(block.day), dtype=np.bool_)
+        inside = block.day.astype(np.int64) + options.eligible_settle_buffer_days <= settle_day
         if options.max_eligible_days:
-            inside &= book.has_close_date[loans] | (eligible_day <= options.max_eligible_days)
+            inside &= block.has_close_date | (block.day <= options.max_eligible_days)
         return np.asarray(inside)
-
-
-def _pairs(loans: Int64Array, constraint: Int32Array, price: Int64Array, carry: Carry, which: BoolArray) -> _Pairs:
-    return _Pairs(loans[which], constraint[which], price[which], carry.points[which], int(carry.matched[which].sum()))
 
 
 def _in_window(instrument: Instrument, note: Int64Array) -> BoolArray:
@@ -193,58 +182,8 @@ def _in_window(instrument: Instrument, note: Int64Array) -> BoolArray:
     return inside
 
 
-def _part(adjustment: Adjustment, which: BoolArray) -> Adjustment:
-    return Adjustment(adjustment.total[which], adjustment.excess[which], adjustment.payup[which], adjustment.storable[which])
-
-
 def _trades_by_instrument(names: tuple[str, ...]) -> dict[str, list[int]]:
     by_instrument: dict[str, list[int]] = {}
     for trade, name in enumerate(names):
         by_instrument.setdefault(name, []).append(trade)
     return by_instrument
-
-
-def _columns(parts: list[tuple[int, _Pairs]]) -> tuple[Int32Array, Int32Array, Int32Array, Int64Array, Int64Array]:
-    """Loan, trade, constraint, price and carry of all pairs, concatenated."""
-    nothing = _Pairs(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
-    chosen = parts or [(0, nothing)]
-    return (
-        np.concatenate([pairs.loan.astype(np.int32) for _, pairs in chosen]),
-        np.concatenate([np.full(len(pairs.loan), trade, dtype=np.int32) for trade, pairs in chosen]),
-        np.concatenate([pairs.constraint for _, pairs in chosen]),
-        np.concatenate([pairs.price for _, pairs in chosen]),
-        np.concatenate([pairs.carry for _, pairs in chosen]),
-    )
-
-
-def _start(loan: Int32Array, loan_count: int) -> Int64Array:
-    return np.concatenate([[0], np.cumsum(np.bincount(loan, minlength=loan_count))]).astype(np.int64)
-
-
-def _assemble(parts: list[tuple[int, _Pairs]], loan_count: int, pricer: Pricer) -> Candidates:
-    loan, trade, constraint, price, carry = _columns(parts)
-    order = np.lexsort((trade, loan))
-    return Candidates(
-        loan=loan[order],
-        trade=trade[order],
-        constraint=constraint[order],
-        price=price[order],
-        carry=carry[order],
-        score=pricer.score(price[order], carry[order]),
-        carry_matched=sum(pairs.matched for _, pairs in parts),
-        start=_start(loan, loan_count),
-    )
-
-
-def _assemble_synthetic(parts: list[tuple[int, _Pairs]], loan_count: int, pricer: Pricer) -> SyntheticCandidates:
-    loan, trade, _, price, carry = _columns(parts)
-    score = pricer.score(price, carry)
-    order = np.lexsort((trade, -score, loan))
-    return SyntheticCandidates(
-        loan=loan[order],
-        trade=trade[order],
-        price=price[order],
-        carry=carry[order],
-        score=score[order],
-        start=_start(loan, loan_count),
-    )

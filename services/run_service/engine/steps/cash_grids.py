@@ -11,7 +11,7 @@ from services.run_service.domain.options import Kind
 from services.run_service.engine.book import Book
 from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.stop import Stop
-from shared.money import AMOUNT_PLACES, PRICE, TOTAL, from_scaled, scaled, to_scaled
+from shared.money import AMOUNT_PLACES, PRICE, TOTAL, from_scaled, scaled
 
 SLOT_SCHEMA = {
     "loan_instrument": pl.String(),
@@ -42,7 +42,7 @@ def cash_slots(book: Book, pricer: Pricer, stop: Stop) -> pl.DataFrame:
             continue
         grid = pricer.grid_of(trade_id)
         row = pricer.grid_row(grid, loans)
-        base = np.where(row >= 0, to_scaled(grid["price"])[row], 0)
+        base = np.where(row >= 0, grid.price[row], 0)
         price, priced = pricer.price(base, row >= 0, pricer.adjustment(instrument, loans))
         fits = priced & (price >= scaled(floor, 8))
         fitting = pl.DataFrame(
@@ -54,7 +54,7 @@ def cash_slots(book: Book, pricer: Pricer, stop: Stop) -> pl.DataFrame:
         )
         counted = fitting.group_by("row", "loan_instrument").agg(loan_count=pl.len().cast(pl.Int64), cents=pl.col("cents").sum())
         slots.append(
-            counted.join(grid.with_row_index("row"), on="row").select(
+            counted.join(grid.frame.with_row_index("row"), on="row").select(
                 "loan_instrument",
                 pl.lit(name).alias("investor_instrument"),
                 "trade_id",

@@ -11,7 +11,8 @@ import polars as pl
 
 from services.run_service.engine.book import gather
 from services.run_service.engine.ledger import Ledger
-from services.run_service.engine.tables.allocation_guide import at
+from services.run_service.engine.rows import BLOCK_LOANS, spans
+from services.run_service.engine.stop import Stop
 from shared.money import PRICE, TOTAL, from_scaled, points_to_cents
 
 
@@ -24,18 +25,21 @@ class Unconstrained:
     best: pl.DataFrame
 
 
-def unconstrained_execution(ledger: Ledger) -> Unconstrained:
-    """Rank every loan over the synthetic trades; for kickouts the best one is the recommended sale."""
-    return Unconstrained(_trades(ledger), _ranks(ledger), _best(ledger))
+def unconstrained_execution(ledger: Ledger, stop: Stop, block_loans: int = BLOCK_LOANS) -> Unconstrained:
+    """Rank every loan over the synthetic trades; for kickouts the best one is the recommended sale. Rows are in key order."""
+    ranks = []
+    for first, end in spans(len(ledger.book.loans), block_loans):
+        stop.checkpoint()
+        ranks.append(_ranks(ledger, first, end))
+    return Unconstrained(_trades(ledger), pl.concat(ranks, rechunk=False), _best(ledger))
 
 
 def _trades(ledger: Ledger) -> pl.DataFrame:
     """Each synthetic trade with the kickouts it would take and what they would bring."""
     book = ledger.book
-    best, has = ledger.best_synthetic
-    kicked = np.nonzero(has & (ledger.trade < 0))[0]
-    trade = at(ledger.synthetic.trade, best[kicked])
-    score = at(ledger.synthetic.score, best[kicked])
+    best = ledger.best_synthetic
+    kicked = np.nonzero((best >= 0) & (ledger.trade < 0))[0]
+    trade, score = ledger.synthetic.trade[best[kicked]], ledger.synthetic.score[best[kicked]]
     count = len(book.synthetic.frame)
     amount, value = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     np.add.at(amount, trade, book.loans.amount[kicked])
@@ -44,26 +48,28 @@ def _trades(ledger: Ledger) -> pl.DataFrame:
         pl.Series("loan_count", np.bincount(trade, minlength=count).astype(np.int64)),
         from_scaled(amount, TOTAL, name="loan_amount"),
         from_scaled(value, TOTAL, name="value"),
-    )
+    ).sort("syn_trade_id")
 
 
-def _ranks(ledger: Ledger) -> pl.DataFrame:
-    """The first `candidate_top_k` synthetic trades of every loan by (score descending, settlement date, instrument)."""
+def _ranks(ledger: Ledger, first: int, end: int) -> pl.DataFrame:
+    """The best synthetic trades of the loans from `first` to before `end` by (score descending, settlement date, instrument)."""
     book, synthetic = ledger.book, ledger.synthetic
-    rank = np.arange(len(synthetic.loan)) - synthetic.start[synthetic.loan] + 1
-    kept = np.nonzero(rank <= book.options.candidate_top_k)[0]
-    trades = book.synthetic.frame
-    trade = synthetic.trade[kept]
+    start = synthetic.start[first : end + 1]
+    rows = slice(start[0], start[-1])
+    loan = np.repeat(np.arange(first, end), np.diff(start))
+    rank = np.arange(start[0], start[-1]) - start[loan - first] + 1
+    trades, trade, score = book.synthetic.frame, synthetic.trade[rows], synthetic.score[rows]
+    price, carry = ledger.pricer.behind(book.synthetic, loan, trade, score)
     return pl.DataFrame(
         [
-            gather(book.loans.frame["loan_id"], synthetic.loan[kept], "loan_id"),
-            pl.Series("rank", rank[kept]),
+            gather(book.loans.frame["loan_id"], loan, "loan_id"),
+            pl.Series("rank", rank),
             gather(trades["syn_trade_id"], trade, "syn_trade_id"),
             gather(trades["investor_instrument"], trade, "investor_instrument"),
             gather(trades["settlement_date"], trade, "settlement_date"),
-            from_scaled(synthetic.price[kept], PRICE, name="price"),
-            from_scaled(synthetic.carry[kept], PRICE, name="carry"),
-            from_scaled(synthetic.score[kept], PRICE, name="score"),
+            from_scaled(price, PRICE, name="price"),
+            from_scaled(carry, PRICE, name="carry"),
+            from_scaled(score, PRICE, name="score"),
         ]
     )
 
@@ -71,9 +77,9 @@ def _ranks(ledger: Ledger) -> pl.DataFrame:
 def _best(ledger: Ledger) -> pl.DataFrame:
     """Each loan's best synthetic trade with its uplift over what the loan got."""
     book, synthetic = ledger.book, ledger.synthetic
-    best, has = ledger.best_synthetic
-    loans = np.nonzero(has)[0]
-    trades, trade, score = book.synthetic.frame, at(synthetic.trade, best[loans]), at(synthetic.score, best[loans])
+    loans = np.nonzero(ledger.best_synthetic >= 0)[0]
+    best = ledger.best_synthetic[loans]
+    trades, trade, score = book.synthetic.frame, synthetic.trade[best], synthetic.score[best]
     priced = ledger.priced[loans]
     return pl.DataFrame(
         [

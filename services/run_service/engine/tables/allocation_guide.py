@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.book import Int32Array, gather
+from services.run_service.engine.book import at, gather
 from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.steps.pool_guide import Action, PoolGuide
-from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
+from shared.money import PRICE, TOTAL, from_scaled, points_to_cents
 
 LOCKED_NAME = "LOCKED"
 
@@ -18,13 +18,9 @@ def allocation_guide(ledger: Ledger, pools: PoolGuide) -> pl.DataFrame:
     trade = ledger.trade[loans]
     taken = decision.allocation.taken[loans]
     by_candidate = taken >= 0
-    candidate = np.maximum(taken, 0)
-    constraint = np.where(by_candidate, at(ledger.candidates.constraint, candidate), -1)
-    best, has_best = ledger.best
-    best_score = np.zeros(len(loans), dtype=np.int64)
-    best_score[has_best[loans]] = ledger.candidates.score[best[loans][has_best[loans]]]
-    synthetic, has_synthetic = ledger.best_synthetic
-    syn = np.where(has_synthetic[loans], at(ledger.synthetic.trade, synthetic[loans]), -1)
+    constraint = at(ledger.candidates.constraint, taken, missing=-1)
+    best, synthetic = ledger.best[loans], ledger.best_synthetic[loans]
+    rank = ledger.rank[loans]
     priced = ledger.priced[loans]
     constraint_ids = pl.Series([c.constraint_id for c in book.constraints], dtype=pl.String)
     priorities = pl.Series([c.priority for c in book.constraints], dtype=pl.Int64)
@@ -46,19 +42,14 @@ def allocation_guide(ledger: Ledger, pools: PoolGuide) -> pl.DataFrame:
         from_scaled(ledger.price[loans], PRICE, priced, "price"),
         from_scaled(ledger.carry[loans], PRICE, priced, "carry"),
         from_scaled(ledger.score[loans], PRICE, priced, "score"),
-        from_scaled(best_score, PRICE, has_best[loans], "best_score"),
-        pl.Series("rank", np.where(by_candidate, at(ledger.rank, candidate), -1)).replace({-1: None}),
+        from_scaled(at(ledger.candidates.score, best), PRICE, best >= 0, "best_score"),
+        pl.Series("rank", rank).set(pl.Series(rank == 0), None),
         from_scaled(problem.fallback[loans], PRICE, name="fallback"),
         from_scaled(points_to_cents(book.loans.amount[loans], ledger.net[loans]), TOTAL, name="value"),
         book.loans.current_pool.gather(loans).alias("current_pool"),
         pools.recommended.gather(loans).replace({"": None}).alias("recommended_pool"),
         gather(actions, pools.action[loans], "pool_action"),
         pl.Series("locked", ~by_candidate),
-        gather(book.synthetic.frame["syn_trade_id"], syn, "syn_trade_id"),
-        from_scaled(at(ledger.synthetic.score, synthetic[loans]), PRICE, has_synthetic[loans], "syn_score"),
+        gather(book.synthetic.frame["syn_trade_id"], at(ledger.synthetic.trade, synthetic, missing=-1), "syn_trade_id"),
+        from_scaled(at(ledger.synthetic.score, synthetic), PRICE, synthetic >= 0, "syn_score"),
     )
-
-
-def at(values: Int64Array | Int32Array, index: Int64Array) -> Int64Array:
-    """Values at indices that count only where there are values at all."""
-    return values[index].astype(np.int64) if len(values) else np.zeros(len(index), dtype=np.int64)

@@ -5,56 +5,62 @@ import polars as pl
 
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.rules import Rule, compile_rule, conditions_of_conjunction, describe
-from services.run_service.engine.book import DATA_ERRORS, Book, BoolArray, gather
+from services.run_service.engine.book import DATA_ERRORS, Book, BoolArray, at, gather
 from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.reach import Stage
-from services.run_service.engine.tables.allocation_guide import at
+from services.run_service.engine.rows import BLOCK_LOANS, best_of_rows, spans
+from services.run_service.engine.stop import Stop
 from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
 
 NOT_WORTH_IT, NO_CAPACITY = "NOT_WORTH_IT", "NO_CAPACITY"
 
 
-def kickouts(ledger: Ledger) -> pl.DataFrame:
-    """Why each loan got no trade, and what would help."""
+def kickouts(ledger: Ledger, stop: Stop, block_loans: int = BLOCK_LOANS) -> pl.DataFrame:
+    """Why each loan got no trade, and what would help, in order of loan_id. Raises RunCancelledError after a cancel."""
+    left_out = np.nonzero(ledger.trade < 0)[0]
+    pays = worth_it(ledger)
+    blocks = []
+    for first, end in spans(len(left_out), block_loans):
+        stop.checkpoint()
+        blocks.append(_rows(ledger, left_out[first:end], pays))
+    return pl.concat(blocks, rechunk=False)
+
+
+def _rows(ledger: Ledger, loans: Int64Array, pays: BoolArray) -> pl.DataFrame:
+    """The rows of some loans; `pays` is told by `worth_it`."""
     book, problem = ledger.book, ledger.problem
-    loans = np.nonzero(ledger.trade < 0)[0]
-    best, has_best = ledger.best
-    best_score = at(ledger.candidates.score, best[loans])
-    has = has_best[loans]
+    best, synthetic = ledger.best[loans], ledger.best_synthetic[loans]
+    best_score, has = at(ledger.candidates.score, best), best >= 0
     gap = np.maximum(0, best_score - problem.fallback[loans])
     cost = points_to_cents(np.where(has, book.loans.amount[loans], 0), np.where(has, gap, 0))
-    synthetic, has_synthetic = ledger.best_synthetic
-    syn = np.where(has_synthetic[loans], at(ledger.synthetic.trade, synthetic[loans]), -1)
     nearest, condition = _nearest(ledger, loans)
     constraint_ids = pl.Series([c.constraint_id for c in book.constraints], dtype=pl.String)
     frame = book.loans.frame.select("loan_id", "loan_instrument", "loan_amount", "note_rate", "status_code")[loans]
     frame = frame.with_columns(
-        _reasons(ledger, loans),
+        _reasons(ledger, loans, pays),
         gather(constraint_ids, nearest, "nearest_constraint_id"),
         condition,
-        gather(book.trades.ids, np.where(has, at(ledger.candidates.trade, best[loans]), -1), "best_trade_id"),
+        gather(book.trades.ids, at(ledger.candidates.trade, best, missing=-1), "best_trade_id"),
         from_scaled(best_score, PRICE, has, "best_score"),
         from_scaled(cost, TOTAL, has, "opportunity_cost"),
-        gather(book.synthetic.frame["syn_trade_id"], syn, "syn_trade_id"),
-        from_scaled(at(ledger.synthetic.score, synthetic[loans]), PRICE, has_synthetic[loans], "syn_score"),
+        gather(book.synthetic.frame["syn_trade_id"], at(ledger.synthetic.trade, synthetic, missing=-1), "syn_trade_id"),
+        from_scaled(at(ledger.synthetic.score, synthetic), PRICE, synthetic >= 0, "syn_score"),
     )
     return frame.with_columns(_details(ledger, loans, frame).alias("reason_detail"), _action().alias("recommended_action"))
 
 
-def _reasons(ledger: Ledger, loans: Int64Array) -> pl.Series:
+def _reasons(ledger: Ledger, loans: Int64Array, pays: BoolArray) -> pl.Series:
     """The furthest stage; candidates are told apart by whether any trade pays more than the fallback."""
     names = pl.Series([stage.name for stage in Stage if stage is not Stage.CANDIDATE] + [NOT_WORTH_IT, NO_CAPACITY])
     stage = ledger.reach.stage[loans].astype(np.int64)
-    pays = worth_it(ledger)[loans]
-    return names.gather(np.where((stage == Stage.CANDIDATE) & pays, int(Stage.CANDIDATE) + 1, stage)).alias("reason")
+    return names.gather(np.where((stage == Stage.CANDIDATE) & pays[loans], int(Stage.CANDIDATE) + 1, stage)).alias("reason")
 
 
 def worth_it(ledger: Ledger) -> BoolArray:
     """Loans with a candidate that pays more than their fallback after the switch cost."""
     problem = ledger.problem
-    pays = np.zeros(problem.loan_count, dtype=np.bool_)
-    pays[problem.loan[problem.net > problem.fallback[problem.loan]]] = True
-    return pays
+    best_net = best_of_rows(problem.start, problem.net)
+    return np.asarray((best_net >= 0) & (at(problem.net, best_net) > problem.fallback))
 
 
 def _nearest(ledger: Ledger, loans: Int64Array) -> tuple[Int64Array, pl.Series]:
@@ -69,14 +75,15 @@ def _nearest(ledger: Ledger, loans: Int64Array) -> tuple[Int64Array, pl.Series]:
     fewest = np.full(len(unmatched), np.iinfo(np.int32).max, dtype=np.int64)
     texts: list[str] = []
     text = np.full(len(unmatched), -1, dtype=np.int64)
-    for index, constraint in enumerate(book.constraints):  # in policy order, so that the first of equally close ones stays
-        failing, first = _failing(book.rules[constraint.rule_name], frame)
+    first_of_rule = {constraint.rule_name: index for index, constraint in reversed([*enumerate(book.constraints)])}
+    for rule_name, index in sorted(first_of_rule.items(), key=lambda item: item[1]):  # the first of equally close ones stays
+        rule = book.rules[rule_name]
+        failing, first = _failing(rule, frame)
         closer = failing < fewest
         fewest = np.where(closer, failing, fewest)
         nearest[unmatched[closer]] = index
-        conditions = conditions_of_conjunction(book.rules[constraint.rule_name])
         text[closer] = first[closer] + len(texts)
-        texts += [describe(condition) for condition in conditions]
+        texts += [describe(condition) for condition in conditions_of_conjunction(rule)]
     return nearest, failed.scatter(unmatched, gather(pl.Series(texts, dtype=pl.String), text, "failed_condition"))
 
 

@@ -12,7 +12,7 @@ SWAPPED_OUT, SWAPPED_IN = "SWAPPED_OUT", "SWAPPED_IN"
 
 
 def pool_rows(ledger: Ledger, pools: PoolGuide) -> pl.DataFrame:
-    """Which pool each loan joins, keeps, leaves or switches."""
+    """Which pool each loan joins, keeps, leaves or switches, in order of (loan_id, trade_id, pool_name, pool_action)."""
     book = ledger.book
     switching = pools.concerned & (pools.action == Action.SWITCHING)
     plain = np.nonzero(pools.concerned & ~switching)[0]
@@ -49,7 +49,7 @@ def pool_rows(ledger: Ledger, pools: PoolGuide) -> pl.DataFrame:
     order = list(single.columns)
     rows = pl.concat([single, out_side.select(order), in_side.select(order)])
     instrument = book.trades.frame.select("trade_id", "investor_instrument")
-    return rows.join(instrument, on="trade_id", how="left")
+    return rows.join(instrument, on="trade_id", how="left").sort("loan_id", "trade_id", "pool_name", "pool_action")
 
 
 def _switches(ledger: Ledger, pools: PoolGuide, own: pl.DataFrame, loans: Int64Array) -> tuple[pl.DataFrame, pl.DataFrame]:

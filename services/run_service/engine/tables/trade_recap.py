@@ -13,7 +13,10 @@ _VAST = 10**12
 
 
 def trade_recap(ledger: Ledger, pools: PoolGuide, base: pl.DataFrame) -> pl.DataFrame:
-    """The rows of step 2 (`base`, in trade order) with what the run put on each trade and what one more dollar is worth."""
+    """The rows of step 2 (`base`, in trade order) with what the run put on each trade and what one more dollar is worth.
+
+    In order of trade_id.
+    """
     book, problem = ledger.book, ledger.problem
     trades = book.trades
     count = len(trades)
@@ -25,21 +28,25 @@ def trade_recap(ledger: Ledger, pools: PoolGuide, base: pl.DataFrame) -> pl.Data
     status = np.select(
         [fill > trades.hi, fill == 0, fill < trades.lo], ["OVERFILLED_BY_LOCKS", "EMPTY", "UNDERFILLED"], default="FILLED"
     )
-    return base.with_columns(
-        from_scaled(fill, TOTAL, name="allocated_amount"),
-        pl.Series("allocated_count", np.bincount(trade, minlength=count).astype(np.int64)),
-        from_scaled(problem.locked_fill, TOTAL, name="locked_amount"),
-        from_scaled(before, TOTAL, name="pre_session_amount"),
-        from_scaled(np.maximum(0, trades.need - before), TOTAL, name="pre_session_need"),
-        from_scaled(np.maximum(0, trades.need - fill), TOTAL, name="post_session_need"),
-        from_scaled(np.maximum(0, trades.hi - fill), TOTAL, name="space_left"),
-        _percent(fill, trades.need),
-        pl.Series("status", status.tolist(), dtype=pl.String),
-        from_scaled(shortfall, TOTAL, name="shortfall"),
-        from_scaled(points_to_cents(shortfall, trades.pair_off), TOTAL, name="pair_off_dollars"),
-        *_averages(ledger, allocated, trade),
-        *_room_values(ledger),
-    ).filter(pl.Series(trades.in_window))
+    return (
+        base.with_columns(
+            from_scaled(fill, TOTAL, name="allocated_amount"),
+            pl.Series("allocated_count", np.bincount(trade, minlength=count).astype(np.int64)),
+            from_scaled(problem.locked_fill, TOTAL, name="locked_amount"),
+            from_scaled(before, TOTAL, name="pre_session_amount"),
+            from_scaled(np.maximum(0, trades.need - before), TOTAL, name="pre_session_need"),
+            from_scaled(np.maximum(0, trades.need - fill), TOTAL, name="post_session_need"),
+            from_scaled(np.maximum(0, trades.hi - fill), TOTAL, name="space_left"),
+            _percent(fill, trades.need),
+            pl.Series("status", status.tolist(), dtype=pl.String),
+            from_scaled(shortfall, TOTAL, name="shortfall"),
+            from_scaled(points_to_cents(shortfall, trades.pair_off), TOTAL, name="pair_off_dollars"),
+            *_averages(ledger, allocated, trade),
+            *_room_values(ledger),
+        )
+        .filter(pl.Series(trades.in_window))
+        .sort("trade_id")
+    )
 
 
 def _percent(fill: Int64Array, need: Int64Array) -> pl.Series:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.run_service.application.requested_options import refuse_not_yet, requested_options
+from services.run_service.application.requested_options import requested_options
 from shared.errors import PowerFillError, Reason
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -48,11 +48,3 @@ def test_every_wrong_option_is_named_under_options() -> None:
         requested_options({"seed": -1, "no_such": 1, "as_of_date": "0001-01-01"}, EVENING, NEW_YORK)
     assert raised.value.reason == Reason.INVALID_FIELD
     assert {violation.field for violation in raised.value.fields} == {"options.seed", "options.no_such", "options.as_of_date"}
-
-
-def test_strict_is_not_yet_but_passes_goes_by_priority_anyway() -> None:
-    strict = {"priority_mode": "STRICT"}
-    with pytest.raises(PowerFillError) as raised:
-        refuse_not_yet(requested_options(strict, EVENING, NEW_YORK).options)
-    assert raised.value.reason == Reason.NOT_YET
-    refuse_not_yet(requested_options({**strict, "strategy": "PASSES"}, EVENING, NEW_YORK).options)

@@ -4,17 +4,33 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import numpy as np
+import polars as pl
 import pytest
 
 from services.run_service.domain.errors import NotYet
 from services.run_service.engine.frames import RunInputs
-from services.run_service.engine.optimise import bound
-from services.run_service.engine.optimise.local_search import improve
+from services.run_service.engine.optimise import bound, relaxation
+from services.run_service.engine.optimise.improvement import improve
 from services.run_service.engine.steps import allocation
 from services.run_service.engine.stop import Stop
 from tests.instances.execute import Ran, posed, run
 from tests.instances.named import BEST_VALUES, knapsack_of_six, two_trades_one_specialist
-from tests.instances.rows import constraint, desk, grid, inputs, instrument, limit, loan, rule, today, trade
+from tests.instances.rows import (
+    constraint,
+    desk,
+    grid,
+    inputs,
+    instrument,
+    limit,
+    loan,
+    lock,
+    pool,
+    posting,
+    relation,
+    rule,
+    today,
+    trade,
+)  # fmt: skip
 
 Instance = Callable[[], RunInputs]
 
@@ -168,8 +184,11 @@ BY_STATE = [rule(state, f'{{"field":"state","op":"eq","value":"{state}"}}') for 
 def improved(tables: RunInputs, start: list[int], **options: object) -> list[int]:
     """Where the search ends from a start: the candidate of each loan, numbered in order of loan and trade; -1 is out."""
     problem = posed(tables, **options)
-    prices = np.zeros(problem.trade_count)
-    result = improve(problem, np.array(start), prices, seed=0, work_limit=10**9, stop=Stop(), on_progress=lambda taken: None)
+    proven = bound.prove_bound(problem, Stop())
+    result = improve(
+        problem, [np.array(start)], proven.room_price, proven.gain, seed=0, work_limit=10**9, stop=Stop(),
+        on_progress=lambda taken: None,
+    )  # fmt: skip
     assert result.ended_by == "CONVERGED"
     return [int(candidate) for candidate in result.taken]
 
@@ -198,17 +217,17 @@ def test_a_loan_that_loses_money_leaves() -> None:
     assert improved(desk(loan("A"), trade("T1", price=95, tolerance=1), today(100)), [0]) == [-1]
 
 
-def test_strict_and_limits_say_not_yet_and_what_to_do_instead() -> None:
-    with pytest.raises(NotYet, match=r"STRICT.*use priority_mode VALUE"):
-        optimal(desk(loan("A"), trade("T1")), priority_mode="STRICT")
+def test_enabled_limits_say_not_yet_and_what_to_do_instead() -> None:
     for strategy in ("OPTIMAL", "PASSES"):
-        with pytest.raises(NotYet, match=r"limits.*disable the rows"):
-            run(desk(loan("A"), trade("T1"), limit("share")), strategy=strategy)
+        for mode in ("VALUE", "STRICT"):
+            with pytest.raises(NotYet, match=r"limits.*disable the rows"):
+                run(desk(loan("A"), trade("T1"), limit("share")), strategy=strategy, priority_mode=mode)
     assert run(desk(loan("A"), trade("T1"), limit("share", enabled=False))).placement == {"A": "T1"}
 
 
-def test_strict_says_nothing_to_passes() -> None:
-    assert run(desk(loan("A"), trade("T1")), priority_mode="STRICT").placement == {"A": "T1"}
+@pytest.mark.parametrize("strategy", ["OPTIMAL", "PASSES"])
+def test_strict_is_not_refused(strategy: str) -> None:
+    assert run(desk(loan("A"), trade("T1")), priority_mode="STRICT", strategy=strategy).placement == {"A": "T1"}
 
 
 @pytest.mark.parametrize("instance", BEST_VALUES, ids=lambda instance: instance.__name__)
@@ -225,10 +244,68 @@ def test_beyond_the_reach_of_the_linear_program_a_lagrangian_bound_holds(
     assert all(row["room_value"] >= 0 and row["fill_value"] >= 0 for row in ran.rows("trade_base"))
 
 
-def test_a_relaxation_without_an_optimum_leaves_a_bound_by_subgradients(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relaxation_without_an_optimum_leaves_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     # the solver returns without having solved anything: what it holds is no solution, and the bound must not come from it
     solved = optimal(knapsack_of_six()).summary
-    monkeypatch.setattr(bound, "_run", lambda solver, stop: None)
+    monkeypatch.setattr(relaxation, "run_highs", lambda solver, interrupted: None)
     unsolved = optimal(knapsack_of_six()).summary
     assert (solved["bound_kind"], unsolved["bound_kind"]) == ("LP", "LAGRANGIAN")
     assert Decimal(unsolved["upper_bound"]) >= Decimal(unsolved["value"]) >= Decimal(unsolved["passes_value"])
+
+
+class TestLockedLoansAndPools:
+    """Lockdowns and the cost of a switch hold in OPTIMAL as in PASSES."""
+
+    @pytest.mark.parametrize(("more", "placed"), [("0.03", "T1"), ("0.03125", "T1"), ("0.04", "T2")])
+    def test_a_loan_leaves_its_pool_only_for_more_than_the_switch_costs(self, more: str, placed: str) -> None:
+        # A sits in a pool of T1 at 100; neither trade owes anything
+        tables = desk(
+            loan("A"), trade("T1", tolerance=1), trade("T2", price=100 + Decimal(more), tolerance=1), pool("P"),
+            relation("T1", "P"), posting("P", "A"),
+        )  # fmt: skip
+        ran = optimal(tables)
+        assert ran.placement == {"A": placed}
+        assert ran.value == Decimal(100_000 if placed == "T1" else 1_000 * (100 + Decimal(more) - Decimal("0.03125")))
+
+    def test_whoever_is_worth_less_after_a_switch_than_outside_stays_out(self) -> None:
+        # 100 - 1.5 against 100 - 1: out, and T1 owes nothing
+        tables = desk(loan("A"), trade("T1", tolerance=1), pool("P"), posting("P", "A"))
+        ran = optimal(tables, switch_cost="1.5")
+        assert (ran.placement, ran.reasons) == ({}, {"A": "NOT_WORTH_IT"})
+        assert optimal(tables, switch_cost="0.5").placement == {"A": "T1"}
+
+    def test_a_locked_loan_pays_no_switch_cost_and_uses_room(self) -> None:
+        # A is locked to T2 at 90 and sits in a pool of T1; it fills T2. B goes to T1.
+        tables = desk(
+            loan("A"), loan("B"), trade("T1"), trade("T2", price=90), pool("P"), relation("T1", "P"), posting("P", "A"),
+            lock("A", "T2"),
+        )  # fmt: skip
+        ran = optimal(tables, switch_cost=5)
+        assert ran.placement == {"A": "T2", "B": "T1"}
+        assert ran.value == 190_000
+        assert (ran.passes["A"], ran.allocated("A")["locked"]) == ("LOCKED", True)
+
+    def test_a_locked_loan_may_go_where_it_is_no_candidate(self) -> None:
+        # no constraint lets it on T2; its price is computed all the same
+        tables = desk(
+            instrument("X"), instrument("Y"), constraint("C", on="X"), loan("A"), trade("T1"), trade("T2", on="Y", price=98),
+            lock("A", "T2"),
+        )  # fmt: skip
+        ran = optimal(tables)
+        assert ran.placement == {"A": "T2"}
+        assert ran.value == Decimal("97968.75")
+
+
+@pytest.mark.parametrize("instance", BEST_VALUES, ids=lambda instance: instance.__name__)
+def test_both_strategies_value_one_placement_alike(instance: Instance) -> None:
+    # every loan is locked to where OPTIMAL put it, and those left out are held back from all trades: nothing is left to decide
+    tables, best = instance(), optimal(instance())
+    locked = {row["loan_id"] for row in best.rows("powerfill_guide", locked=True)}
+    pinned = [lock(name, trade_id) for name, trade_id in best.placement.items() if name not in locked]
+    pinned += [lock(name) for name in best.reasons]
+    rows = pl.concat([tables.tables["pfill_lockdown"], inputs(*pinned).tables["pfill_lockdown"]])
+    fixed = RunInputs({**tables.tables, "pfill_lockdown": rows})
+    by_passes, by_optimal = run(fixed), optimal(fixed)
+    assert by_passes.placement == by_optimal.placement == best.placement
+    for name in ("value", "baseline_value", "total_pair_off", "passes_value"):
+        assert by_passes.summary[name] == by_optimal.summary[name]

@@ -14,7 +14,7 @@ from services.run_service.domain.run import Step
 from services.run_service.engine.frames import RunInputs
 from services.run_service.engine.opening import open_book
 from services.run_service.engine.optimise.bound import prove_bound
-from services.run_service.engine.optimise.local_search import improve
+from services.run_service.engine.optimise.improvement import improve
 from services.run_service.engine.optimise.passes import run_passes
 from services.run_service.engine.optimise.value import nothing
 from services.run_service.engine.pipeline import STEPS, run_pipeline
@@ -22,9 +22,10 @@ from services.run_service.engine.pricing import Pricer
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.steps.candidates import build_candidates
 from services.run_service.engine.stop import RunCancelledError, Stop
+from shared.money import Int64Array
 from tests.instances.execute import posed
 from tests.instances.named import chain_over_three_trades, knapsack_of_six
-from tests.instances.rows import AS_OF, curve, desk, instrument, loan, posting, today, trade
+from tests.instances.rows import AS_OF, constraint, curve, desk, instrument, loan, posting, today, trade
 
 
 class Recorder(Progress):
@@ -54,6 +55,19 @@ class Recorder(Progress):
     def of(self, what: str) -> list[tuple[str, Any]]:
         """What was told of one kind."""
         return [(about, value) for kind, about, value in self.told if kind == what]
+
+
+def crowd(loans: int, trades: int) -> RunInputs:
+    """Loans of every size and rate for trades that have room for half of them."""
+    rng = np.random.default_rng(7)
+    amounts, notes = rng.integers(50_000, 400_000, loans).tolist(), rng.integers(0, 1_000_000, loans).tolist()
+    return desk(
+        *(loan(f"L{k:05}", amounts[k], note=f"6.{notes[k]:06}", closed=-(k % 50)) for k in range(loans)),
+        *(trade(f"T{k:03}", sum(amounts) // (2 * trades), price=100 + k % 7, settles=5 + k % 50) for k in range(trades)),
+        instrument("X", coupon=6, buyup=1),
+        today(99),
+        curve("0.9"),
+    )
 
 
 def told_by(tables: RunInputs, **options: object) -> Recorder:
@@ -100,12 +114,28 @@ class TestProgress:
         assert [name for name, _ in passes] == ["exact_fit", "best_fit", "fill_remaining", "orphan_handling"]
         assert all(bound is None for _, (_, bound, _) in passes)
 
-    def test_optimal_tells_a_bound_that_holds_and_values_that_never_fall(self) -> None:
-        told = told_by(chain_over_three_trades(), strategy="OPTIMAL").of("pass")
+    @pytest.mark.parametrize(
+        "tables", [chain_over_three_trades(), knapsack_of_six(), crowd(120, 5)], ids=["chain", "six", "crowd"]
+    )
+    def test_optimal_tells_a_bound_that_holds_and_values_that_never_fall(self, tables: RunInputs) -> None:
+        told = told_by(tables, strategy="OPTIMAL", work_limit=1_000_000).of("pass")
         assert [name for name, _ in told][:2] == ["passes", "construct"]
+        assert {name for name, _ in told[2:]} == {"improve"}
+        assert all(bound is not None for name, (_, bound, _) in told if name != "passes")
         values = [value for name, (value, _, _) in told if name in ("construct", "improve")]
         assert values == sorted(values)
         assert all(value <= bound for _, (value, bound, _) in told if bound is not None)
+
+    def test_strict_tells_every_tier_and_no_bound_before_all_are_known(self) -> None:
+        rows = [instrument("X"), instrument("Y"), constraint("CX", 1, on="X"), constraint("CY", 2, on="Y")]
+        tables = desk(*rows, *(loan(name) for name in "ABC"), trade("TX"), trade("TY", on="Y"))
+        told = told_by(tables, strategy="OPTIMAL", priority_mode="STRICT").of("pass")
+        names = [name for name, _ in told]
+        assert names[:2] == ["passes", "construct"]
+        assert names.count("construct") == 2
+        assert set(names[1:]) == {"construct", "improve"}
+        assert all(bound is None for _, (_, bound, _) in told)
+        assert told[-1][1][2] == 2
 
     def test_warnings_come_as_they_are_found(self) -> None:
         recorder = told_by(desk(loan("A"), trade("T1"), posting("P", "A")), strategy="PASSES")
@@ -141,19 +171,6 @@ class TimeIsUp(Stop):
         return bool(self.limits)
 
 
-def crowd(loans: int, trades: int) -> RunInputs:
-    """Loans of every size and rate for trades that have room for half of them."""
-    rng = np.random.default_rng(7)
-    amounts, notes = rng.integers(50_000, 400_000, loans).tolist(), rng.integers(0, 1_000_000, loans).tolist()
-    return desk(
-        *(loan(f"L{k:05}", amounts[k], note=f"6.{notes[k]:06}", closed=-(k % 50)) for k in range(loans)),
-        *(trade(f"T{k:03}", sum(amounts) // (2 * trades), price=100 + k % 7, settles=5 + k % 50) for k in range(trades)),
-        instrument("X", coupon=6, buyup=1),
-        today(99),
-        curve("0.9"),
-    )
-
-
 class TestCancel:
     """A cancel is seen within moments, wherever the engine is."""
 
@@ -173,16 +190,25 @@ class TestCancel:
         assert looks >= 8
 
     def test_in_the_candidates(self) -> None:
-        book = open_book(crowd(10, 2), parse_options({}, AS_OF), lambda finding: None)
+        book = open_book(crowd(10, 2), parse_options({}, AS_OF), lambda finding: None, Stop())
         with pytest.raises(RunCancelledError):
             build_candidates(book, Pricer(book), Progress(), CancelledAt(0))
 
     def test_between_the_passes(self) -> None:
-        problem = posed(crowd(10, 2))
         done: list[str] = []
+
+        class AfterTwo(Stop):
+            def cancelled(self) -> bool:
+                return len(done) == 2
+
         with pytest.raises(RunCancelledError):
-            run_passes(problem, CancelledAt(2), lambda name, allocation: done.append(name))
+            run_passes(posed(crowd(10, 2)), AfterTwo(), lambda name, allocation: done.append(name))
         assert done == ["exact_fit", "best_fit"]
+
+    @pytest.mark.parametrize("looks", range(8))
+    def test_inside_the_passes(self, looks: int) -> None:
+        with pytest.raises(RunCancelledError):
+            run_passes(posed(crowd(10, 2)), CancelledAt(looks), lambda name, allocation: None)
 
     def test_inside_the_linear_program(self) -> None:
         # HiGHS would work on this for a second or more; the cancel comes at the first look, 50 ms after its start
@@ -198,20 +224,32 @@ class TestCancel:
             prove_bound(problem, stop)
         assert time.perf_counter() - stop.asked_at < 2
 
-    def test_inside_the_search(self) -> None:
-        problem = posed(crowd(300, 6))
-        seen: list[int] = []
+    @pytest.mark.parametrize("rounds", [0, 1, 4])
+    def test_inside_the_search(self, rounds: int) -> None:
+        # the search would go on for many seconds; somebody asks to stop after so many rounds were told
+        problem, told = posed(crowd(1_500, 40)), 0
+
+        class AfterSomeRounds(Stop):
+            asked_at = 0.0
+
+            def cancelled(self) -> bool:
+                if told <= rounds:
+                    return False
+                self.asked_at = self.asked_at or time.perf_counter()
+                return True
+
+        def tell(taken: Int64Array) -> None:
+            nonlocal told
+            told += 1
+
+        bound, stop = prove_bound(problem, Stop()), AfterSomeRounds()
+        starts = [nothing(problem).taken] * 2
         with pytest.raises(RunCancelledError):
             improve(
-                problem,
-                nothing(problem).taken,
-                np.zeros(problem.trade_count),
-                seed=0,
-                work_limit=10**12,
-                stop=CancelledAt(0),
-                on_progress=lambda taken: seen.append(len(taken)),
-            )
-        assert seen == []
+                problem, starts, bound.room_price, bound.gain, seed=0, work_limit=10**12, stop=stop, on_progress=tell
+            )  # fmt: skip
+        assert told <= rounds + 3
+        assert time.perf_counter() - stop.asked_at < 2
 
     def test_a_finding_or_a_progress_call_that_raises_ends_the_run(self) -> None:
         class Broken(Progress):
@@ -232,6 +270,32 @@ class TestClock:
         assert stop.limits == [told]
         assert (result.summary["ended_by"], result.summary["work_done"]) == ("TIME_LIMIT", 0)
         assert Decimal(result.summary["value"]) >= Decimal(result.summary["passes_value"])
+
+    def test_a_clock_ends_the_search_soon_after_its_time(self) -> None:
+        class Clock(Stop):
+            ends_at = float("inf")
+
+            def start_improvement(self, time_limit_s: float | None) -> None:
+                self.ends_at = time.perf_counter() + (time_limit_s or 0)
+
+            def time_is_up(self) -> bool:
+                return time.perf_counter() > self.ends_at
+
+        stop, recorder = Clock(), Recorder()
+        run_pipeline(crowd(1_500, 40), parse_options({"time_limit": "0.5"}, AS_OF), recorder, stop)
+        completed = time.perf_counter()
+        assert len([name for name, _ in recorder.of("pass") if name == "improve"]) >= 2
+        assert completed - stop.ends_at < 3  # steps 5 and 6 and the tables included
+
+    @pytest.mark.parametrize("mode", ["VALUE", "STRICT"])
+    def test_the_ending_is_told(self, mode: str) -> None:
+        options = {"time_limit": "1", "priority_mode": mode}
+        tables = crowd(120, 5)
+        by_clock = run_pipeline(tables, parse_options(options, AS_OF), Progress(), TimeIsUp()).summary
+        assert (by_clock["ended_by"], by_clock["work_done"]) == ("TIME_LIMIT", 0)
+        by_work = run_pipeline(tables, parse_options({**options, "work_limit": 0}, AS_OF), Progress(), Stop()).summary
+        assert (by_work["ended_by"], by_work["work_done"]) == ("WORK_LIMIT", 0)
+        assert by_work["value"] == by_clock["value"]
 
     def test_passes_ask_for_no_time(self) -> None:
         stop = TimeIsUp()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.run_service.engine.frames import RunInputs
+from services.run_service.engine.frames import INPUT_TABLES, RunInputs
 from tests.instances.execute import Ran, run
 from tests.instances.rows import (
     Row,
@@ -146,3 +146,8 @@ def test_unreadable_values_are_told_by_column() -> None:
 def test_an_unknown_rule_in_an_ignored_grid_row_needs_no_rule() -> None:
     ran = run(desk(loan("A"), trade("T1"), grid("T1", 1, 6, 105, "gone"), rule("here", '{"field":"fico","op":"not_null"}')))
     assert ran.allocated("A")["price"] == 100
+
+
+def test_a_key_is_the_first_columns_of_its_table() -> None:
+    # so that rows in the order of a key that does not repeat are in the order of all columns
+    assert all(tuple(spec.columns)[: len(spec.key)] == spec.key for spec in INPUT_TABLES.values())

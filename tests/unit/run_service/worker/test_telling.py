@@ -78,3 +78,15 @@ def test_the_improvement_phase_has_its_seconds_from_its_own_start(monkeypatch: p
     assert stop.time_is_up()
     stop.start_improvement(None)
     assert not stop.time_is_up()
+
+
+def test_the_improvement_is_told_at_most_four_times_a_second_and_other_passes_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch)
+    progress = TellingProgress(told)
+    for _ in range(1000):
+        progress.pass_completed("improve", Decimal(1), Decimal(2), 3)
+        progress.pass_completed("construct", Decimal(1), Decimal(2), 3)
+        told.time_s += 0.001
+    names = [kind.name for kind in told.kinds if isinstance(kind, PassCompleted)]
+    assert names.count("construct") == 1000
+    assert 4 <= names.count("improve") <= 5

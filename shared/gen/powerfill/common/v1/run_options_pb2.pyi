@@ -237,7 +237,9 @@ class RunOptions(message.Message):
     seed: builtins.int
     """Seed of anything random in the improvement phase. Default 0."""
     work_limit: builtins.int
-    """Ends the improvement phase after a fixed amount of search, reproducibly. At least 0."""
+    """Ends the improvement phase after a fixed amount of search, reproducibly: things looked at, up to 100 million a second on a
+    core. At least 0, default 50,000,000,000.
+    """
     @builtins.property
     def as_of_date(self) -> date_pb2.Date:
         """The day every day count starts from. Default: today in the tenant's time zone."""
