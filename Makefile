@@ -3,14 +3,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := build/peers
 SHARED ?= ../shared
 
-.PHONY: demo test test-slow lint proto lock bench acceptance venv clean
+.PHONY: kernels demo test test-slow lint proto lock bench bench-peers acceptance venv clean
 
-demo: venv            ## the main job on a demo tenant: both services, one run, its reports
+demo: kernels         ## the main job on a demo tenant: both services, one run, its reports
 	$(BIN)/powerfill demo
 
-test: venv            ## the whole suite, fast tests first
+test: kernels         ## the whole suite, fast tests first
 	$(BIN)/pytest -n 2 -m "not slow"
 	$(BIN)/pytest -m slow
 
@@ -29,11 +30,20 @@ proto: venv           ## generate shared/gen from protos/
 	$(BIN)/buf format --write
 	$(BIN)/python -m shared.rpc.codegen
 
-bench: venv           ## every script of benchmarks/; results under docs/benchmarks
+bench: venv bench-peers ## every script of benchmarks/, hours of it; results under docs/benchmarks
 	$(BIN)/python -m benchmarks.demo_run
+	$(BIN)/python -m benchmarks.allocation --shared $(SHARED)
+	$(BIN)/python -m benchmarks.gap --shared $(SHARED)
+	$(BIN)/python -m benchmarks.run --shared $(SHARED)
+	$(PEERS)/bin/python -m benchmarks.plots
+
+bench-peers: $(PEERS)/.installed ## the environment of the other solvers and of the plot
 
 acceptance: venv      ## runs on generated and real tenants, judged by an independent checker in $(SHARED)
 	$(BIN)/python tests/acceptance/check_exports.py --shared $(SHARED)
+
+kernels: venv         ## the engine's compiled functions, once for all processes
+	$(BIN)/python -c 'from services.run_service.engine.warmup import warm_up; warm_up()'
 
 venv: $(INSTALLED)    ## the virtual environment, from the hash-pinned lock file
 
@@ -43,10 +53,17 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-lock:                 ## resolve pyproject.toml into requirements.lock (needs a package registry)
+$(PEERS)/.installed: benchmarks/peers/requirements.lock
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/peers/requirements.lock
+	touch $@
+
+lock:                 ## resolve the requirements into the two lock files (needs a package registry)
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet uv
 	build/lock/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --extra dev pyproject.toml -o requirements.lock
+	cd benchmarks/peers && ../../build/lock/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes requirements.in \
+		-o requirements.lock
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
