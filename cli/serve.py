@@ -72,7 +72,7 @@ async def _serve(run_settings: RunSettings | None, report_settings: ReportSettin
         stack.enter_context(_signals(asked_to_stop))
         addresses = {}
         if run_settings:
-            server = await stack.enter_async_context(run_app.running(run_settings))
+            server = await stack.enter_async_context(run_app.running(run_settings, give_up=asked_to_stop))
             await stack.enter_async_context(unless_broken(server))
             addresses["run"] = server.address
         if report_settings:

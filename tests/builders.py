@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from shared.database.bulk import frame_type, write_frame
+from shared.database.bulk import frame_type
+from shared.database.bulk_write import write_frame
 from shared.database.tables import CONFIG_TABLES, LENDER_TABLES
 from shared.tenancy.database import TenantDatabase
 

@@ -24,13 +24,16 @@ from services.run_service.engine.stop import Stop
 from services.run_service.worker.process import WorkerSettings, serve_jobs
 
 BEHAVIOUR = "behaviour.txt"
+PREPARATIONS = "preparations.txt"
+PREPARING_S = 1.0
 STEPS = (Step.BX_SETTLE_AND_PRICE, Step.CANDIDATE_BUILDER, Step.ALLOCATION, Step.POOL_GUIDE, Step.UE)
 
 
 def behave(directory: Path, behaviour: str) -> None:
     """What pipelines do from now on.
 
-    `wait` for the stop, `hang` whatever is asked, `die`, `die once`, `break`, `refuse`, `sleep S` or write `rows N`.
+    `wait` for the stop, `hang` whatever is asked, `die`, `die once`, `break`, `refuse`, `sleep S`, write `rows N`, or
+    `rows N twice`: the last of them a second time.
     """
     (directory / BEHAVIOUR).write_text(behaviour)
 
@@ -39,6 +42,29 @@ def fake_work(connection: Connection, settings: WorkerSettings) -> None:
     """A worker process with the pipeline of this module."""
     directory = settings.registry_path.parent
     serve_jobs(connection, settings, functools.partial(fake_pipeline, directory), lambda: None)
+
+
+def slow_work(connection: Connection, settings: WorkerSettings) -> None:
+    """A worker process that takes a while to prepare, and notes beside the registry when it began and ended that."""
+    directory = settings.registry_path.parent
+
+    def prepare() -> None:
+        _note(directory, "begin")
+        time.sleep(PREPARING_S)
+        _note(directory, "end")
+
+    serve_jobs(connection, settings, functools.partial(fake_pipeline, directory), prepare)
+
+
+def broken_work(connection: Connection, settings: WorkerSettings) -> None:
+    """A worker process that ends before it is ready."""
+    os._exit(3)
+
+
+def preparations(directory: Path) -> list[str]:
+    """What slow workers noted, in order."""
+    path = directory / PREPARATIONS
+    return path.read_text().split() if path.exists() else []
 
 
 def fake_pipeline(directory: Path, inputs: RunInputs, options: RunOptions, progress: Progress, stop: Stop) -> RunResult:
@@ -54,7 +80,13 @@ def fake_pipeline(directory: Path, inputs: RunInputs, options: RunOptions, progr
             _misbehave(words, path, progress, stop)
         progress.step_completed(step, 1)
     row_count = int(words[1]) if words[:1] == ["rows"] else 2
-    return RunResult(_tables(row_count), {"value": "10.00", "allocated_count": row_count}, inputs.tables["loan"]["loan_id"])
+    tables = _tables(row_count, words[2:] == ["twice"])
+    return RunResult(tables, {"value": "10.00", "allocated_count": row_count}, inputs.tables["loan"]["loan_id"])
+
+
+def _note(directory: Path, word: str) -> None:
+    with (directory / PREPARATIONS).open("a") as file:
+        file.write(f"{word}\n")
 
 
 def _misbehave(words: list[str], path: Path, progress: Progress, stop: Stop) -> None:
@@ -79,12 +111,13 @@ def _misbehave(words: list[str], path: Path, progress: Progress, stop: Stop) -> 
             time.sleep(float(seconds))
 
 
-def _tables(row_count: int) -> dict[str, pl.DataFrame]:
+def _tables(row_count: int, last_is_twice: bool) -> dict[str, pl.DataFrame]:
     """Every table empty but the log and the candidates."""
     numbers = pl.int_range(1, row_count + 1, eager=True)
     loan_ids = pl.select(pl.format("L{}", numbers)).to_series()
+    candidates = pl.DataFrame({"loan_id": loan_ids, "trade_id": "T1", "rank": numbers})
     given = {
-        "pfill_loan2trade_candy_level_01": pl.DataFrame({"loan_id": loan_ids, "trade_id": "T1", "rank": numbers}),
+        "pfill_loan2trade_candy_level_01": pl.concat([candidates, candidates.tail(1)]) if last_is_twice else candidates,
         "pfill_powerfill_log": pl.DataFrame({"sequence": [1], "step": "ue", "severity": "INFO", "code": "STEP"}),
     }
     return {name: _whole(given.get(name, pl.DataFrame()), schema) for name, schema in OUTPUT_TABLES.items()}

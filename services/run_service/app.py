@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+import secrets
 import signal
+import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
@@ -70,17 +72,25 @@ class SystemClock:
         return dt.datetime.now(dt.UTC)
 
 
-class Uuids:
-    """Random identifiers."""
+class TimeOrderedIds:
+    """Identifiers that sort by the millisecond they were made in: UUIDs of version 7 (RFC 9562).
+
+    A database stores a run's rows by its id. New runs come last there, which is where rows are added at the least cost.
+    """
 
     def new_id(self) -> str:
         """36 characters."""
-        return str(uuid.uuid4())
+        milliseconds, chance = time.time_ns() // 1_000_000, secrets.randbits(74)
+        high, low = divmod(chance, 1 << 62)
+        return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, work: Work = work) -> AsyncIterator[RunningServer]:
+async def running(settings: Settings, work: Work = work, give_up: asyncio.Event | None = None) -> AsyncIterator[RunningServer]:
     """The service in this process and event loop, until the block ends; then it drains. `work` is what its processes execute.
+
+    It listens at once, and a first run waits until a process is ready. With `give_up` it listens when all of them are ready, so
+    that no run waits for that or shares the cores with it, or when the event is set.
 
     Draining: health says NOT_SERVING and new runs are refused, runs at work go on for at most `drain_s` seconds and are then
     left to the next server. Raises `shared.rpc.server.AddressError` for an address that is taken or not this machine's alone.
@@ -100,7 +110,7 @@ async def running(settings: Settings, work: Work = work) -> AsyncIterator[Runnin
     dispatcher = Dispatcher(bus, pool, RunExecutor(runs, outputs, bus, leases, clock))
     draining, broken = asyncio.Event(), asyncio.Event()
     application = RunApplication(
-        submit_run=SubmitRun(runs, tenants, tables, bus, leases, sweep, clock, Uuids(), draining.is_set),
+        submit_run=SubmitRun(runs, tenants, tables, bus, leases, sweep, clock, TimeOrderedIds(), draining.is_set),
         watch_run=WatchRun(runs, SqlEvents(connections), bus, settings.watch_heartbeat_s),
         get_run=GetRun(runs),
         list_runs=ListRuns(runs),
@@ -110,9 +120,11 @@ async def running(settings: Settings, work: Work = work) -> AsyncIterator[Runnin
     server = _server(settings, application)
     async with contextlib.AsyncExitStack() as stack:  # read downwards how it starts, upwards how it drains
         await stack.enter_async_context(connections)
+        await stack.enter_async_context(pool)
+        if give_up is not None:
+            await _first_of(pool.prepared(), give_up.wait())
         await server.start()
         stack.push_async_callback(server.stop, LAST_EVENTS_S)
-        await stack.enter_async_context(pool)
         await stack.enter_async_context(_background(broken, leases=every(settings.heartbeat_s, leases.beat)))
         stack.push_async_callback(leases.release_all)
         stack.push_async_callback(dispatcher.drain, settings.drain_s)
@@ -157,11 +169,20 @@ async def serve(settings: Settings, work: Work = work) -> None:
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    async with running(settings, work) as server, unless_broken(server):
+    async with running(settings, work, asked_to_stop) as server, unless_broken(server):
         _logger.info("serving on %s", server.address)
         await asked_to_stop.wait()
         _logger.info("stopping")
     tracing.stop()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _server(settings: Settings, application: RunApplication) -> RpcServer:

@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.database.bulk import write_frame
+from shared.database.bulk_write import write_frame
 from shared.database.files import LOADABLE, SUFFIXES, Problem, read_file
 from shared.database.revision import schema_revision
 from shared.database.tables import AUDIT_TABLES, CONFIG_TABLES, EMBEDDED_TABLE, LENDER_TABLES, SCHEMA_REVISION

@@ -81,6 +81,11 @@ class TenantDatabase:
         ):
             yield connection
 
+    async def dialect(self) -> sa.Dialect:
+        """How statements and values are written for this database; no connection is made. Raises PowerFillError."""
+        async with self._source.using(self.tenant_id, read_only=False) as database:
+            return database.engine.dialect
+
     def connect(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """A connection for reading, as `ReadOnlyTenantDatabase.connect` gives it."""
         return self._reading.connect()

@@ -18,6 +18,9 @@ from shared.tenancy.meaning import MissingTable, Timeouts
 
 _POOL_SIZE = 5
 _INSTRUCTIONS_BETWEEN_CHECKS = 100_000
+_LOOK_AGAIN_MS = 5
+"""How long SQLite itself waits for its one writer's lock. By itself it looks less and less often, down to every 100 ms, and
+would never find a lock that a busy writer lets go for less; `_take_write_lock` goes on from here."""
 _NO_SUCH = re.compile(r"no such (?:table|column): (?:\w+\.)*(\w+)|table (\w+) has no column named")
 _NOT_UTF8 = re.compile(r"Could not decode to UTF-8 column '(\w+)'")
 _WRITTEN = re.compile(
@@ -52,7 +55,7 @@ class SqliteBackend:
             hide_parameters=True,
             execution_options={"schema_translate_map": SQLITE_SCHEMAS},
         )
-        _prepare_connections(engine.sync_engine, timeouts.statement_s, read_only=read_only)
+        _prepare_connections(engine.sync_engine, timeouts, read_only=read_only)
         return engine
 
     def create_missing(self, url: sa.URL, tenant_id: str) -> None:
@@ -107,7 +110,7 @@ async def _connect(place: str, lock_s: float) -> aiosqlite.Connection:
         raise
 
 
-def _prepare_connections(engine: sa.Engine, statement_s: float, *, read_only: bool) -> None:
+def _prepare_connections(engine: sa.Engine, timeouts: Timeouts, *, read_only: bool) -> None:
     """WAL mode, transactions by our own BEGIN, and a limit to the time a statement takes."""
 
     @sa.event.listens_for(engine, "connect")
@@ -119,19 +122,37 @@ def _prepare_connections(engine: sa.Engine, statement_s: float, *, read_only: bo
         if not read_only:
             cursor = dbapi_connection.cursor()
             cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute(f"PRAGMA busy_timeout={_LOOK_AGAIN_MS}")
             cursor.close()
 
     @sa.event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if read_only:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _take_write_lock(connection, timeouts.lock_s)
 
     @sa.event.listens_for(engine, "before_cursor_execute")
     def started(connection: sa.Connection, *_: Any) -> None:
-        connection.info["deadline"].at_s = time.monotonic() + statement_s
+        connection.info["deadline"].at_s = time.monotonic() + timeouts.statement_s
 
     @sa.event.listens_for(engine, "after_cursor_execute")
     def ended(connection: sa.Connection, *_: Any) -> None:
         connection.info["deadline"].at_s = float("inf")
+
+
+def _take_write_lock(connection: sa.Connection, patience_s: float) -> None:
+    """Begin a writing transaction as soon as nobody else has one. Raises OperationalError (SQLITE_BUSY) if it takes too long."""
+    end_s = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except sa.exc.OperationalError as error:
+            code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() > end_s:
+                raise
+        else:
+            return
 
 
 class _Deadline:

@@ -19,20 +19,20 @@ from tests.unit.run_service.engine.optimise.problems import DOLLAR, POINT, fille
 from tests.unit.run_service.engine.optimise.searches import assert_consistent, near, random_allocation, searcher_of
 
 LEAST = 1e-3
-MOST = settings(max_examples=settings().max_examples * 4)
+MOST = settings(max_examples=settings().max_examples * 8)
 
 
 def small_change(seed: int, loans: int, trades: int) -> AllocationProblem:
     """Loans of 50 to 300 dollars in steps of 50, so that every regret is small, and bands whose ends they meet exactly."""
     rng = np.random.default_rng(seed)
-    lo = rng.integers(0, 12, trades) * 5_000
+    lo = rng.integers(0, 8, trades) * 5_000
     return of_matrix(
         rng.integers(0, 30, (loans, trades)) * (POINT // 10),
         rng.random((loans, trades)) < 0.8,
         amount=rng.integers(1, 7, loans) * 5_000,
         fallback=rng.integers(0, 30, loans) * (POINT // 10),
         lo=lo,
-        hi=lo + rng.integers(0, 8, trades) * 5_000 + rng.integers(0, 2, trades) * 2_500,
+        hi=lo + rng.integers(0, 5, trades) * 5_000 + rng.choice([0, 0, 0, 2_500], trades),
         pair_off=rng.choice([0, POINT // 2, 3 * POINT], trades),
         locked_fill=rng.choice([0, 0, 5_000, 120_000], trades),
     )
@@ -145,4 +145,4 @@ def test_the_small_problems_reach_bends_edges_the_outside_and_overfilled_trades(
         seen["under lo"] += int((fill < problem.lo).any())
         seen["over hi"] += int((fill > problem.hi).any())
         seen["outside"] += int((taken < 0).any())
-    assert min(seen.values()) >= 8, seen
+    assert min(seen.values()) >= 15, seen

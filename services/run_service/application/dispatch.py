@@ -34,6 +34,7 @@ class Dispatcher:
         self._executor.stop_now()
         if self._at_work:
             await asyncio.wait(self._at_work)
+        await self._executor.stop_removals()
 
     async def _work(self, ref: RunRef, worker: Worker) -> None:
         try:

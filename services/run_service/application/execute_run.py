@@ -49,10 +49,18 @@ class RunExecutor:
     def __init__(self, runs: RunRepository, outputs: OutputStore, bus: RunBus, leases: Leases, clock: Clock) -> None:
         self._runs, self._outputs, self._bus, self._leases, self._clock = runs, outputs, bus, leases, clock
         self._stop_now = asyncio.Event()
+        self._removals: set[asyncio.Task[bool]] = set()
 
     def stop_now(self) -> None:
         """The server stops: leave every run to the next server."""
         self._stop_now.set()
+
+    async def stop_removals(self) -> None:
+        """End what goes on after runs were ended; the next server's sweep removes what is left."""
+        for task in self._removals:
+            task.cancel()
+        if self._removals:
+            await asyncio.wait(self._removals)
 
     async def execute(self, ref: RunRef, worker: Worker) -> None:
         """Claim the run and see it through with this worker. Does nothing for a run that is not to be had.
@@ -140,8 +148,12 @@ class RunExecutor:
             _tell(settled, f"ended {settled.status}")
         else:
             _tell(settled, "is started again" if settled.lease_owner else "is left to the next server")
-        if not removed and settled.status != RunStatus.COMPLETE:
+        if not removed and settled.is_active:
             await self._remove_outputs(run.ref, keep, None)
+        elif not removed and settled.status != RunStatus.COMPLETE:  # it has ended: neither its desk nor its worker waits
+            task = asyncio.create_task(self._remove_outputs(run.ref, keep, None))
+            self._removals.add(task)
+            task.add_done_callback(self._removals.discard)
         return settled
 
     async def _change(self, run: Run, held: Held, decide: Decide) -> Changed:

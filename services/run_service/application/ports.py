@@ -147,7 +147,7 @@ class OutputStore(Protocol):
     """The rows of the output tables."""
 
     async def remove(self, ref: RunRef, keep: Collection[str] = (), budget_s: float | None = None) -> bool:
-        """Delete the run's rows of all tables but `keep`, a transaction a table; safe to repeat.
+        """Delete the run's rows of all tables but `keep`, in short transactions; safe to repeat.
 
         False if `budget_s` seconds had passed before the last table.
         """

@@ -155,7 +155,7 @@ def conclude(run: Run, outcome: Outcome, now: dt.datetime) -> Change:
     for kind in told:
         reports = steps.after_event(reports, kind, now)
     reports = steps.cut_short(reports, now)
-    computed = outcome if isinstance(outcome, Computed) else Computed({})
+    computed = outcome if isinstance(outcome, Computed) and status == RunStatus.COMPLETE else Computed({})
     summary = {**computed.summary, "step_durations": steps.durations(reports)}
     told += _moves(run.status, status) if status == RunStatus.COMPLETE else [_move(run.status, status)]
     ended = dataclasses.replace(

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 import sqlalchemy as sa
@@ -25,10 +25,11 @@ DIGESTED_ROWS = 100_000
 """Rows that are text at one time while a digest is made."""
 
 
-async def store_inputs(database: TenantDatabase, job: Job, inputs: RunInputs) -> None:
+async def store_inputs(database: TenantDatabase, job: Job, inputs: RunInputs, between_parts: Callable[[], None]) -> None:
     """Store the inputs of the job's run, in place of those of an attempt before. Safe to repeat.
 
-    Raises LeaseLostError if the run is somebody else's.
+    `between_parts` is called every DIGESTED_ROWS rows and may raise to stop. Raises LeaseLostError if the run is somebody
+    else's.
     """
     for name, frame in inputs.tables.items():
         notes = _notes(name, inputs)
@@ -36,7 +37,7 @@ async def store_inputs(database: TenantDatabase, job: Job, inputs: RunInputs) ->
             "run_id": job.ref.run_id,
             "table_name": name,
             "row_count": frame.height,
-            "digest": digest_of(frame, notes),
+            "digest": digest_of(frame, notes, between_parts),
             "content": _packed(frame, notes),
         }
         async with database.begin() as connection:
@@ -46,11 +47,12 @@ async def store_inputs(database: TenantDatabase, job: Job, inputs: RunInputs) ->
             await connection.execute(sa.insert(_INPUTS), row)
 
 
-def digest_of(frame: pl.DataFrame, notes: Mapping[str, object]) -> str:
+def digest_of(frame: pl.DataFrame, notes: Mapping[str, object], between_parts: Callable[[], None] = lambda: None) -> str:
     """SHA-256 (hex) over names, types and values of a sorted frame, and what is noted of it; independent of the file format."""
     digest = hashlib.sha256(json.dumps([[name, str(dtype)] for name, dtype in frame.schema.items()]).encode())
     digest.update(json.dumps(notes, sort_keys=True).encode())
     for part in frame.iter_slices(DIGESTED_ROWS):
+        between_parts()
         digest.update(part.write_csv(include_header=False, quote_style="non_numeric", null_value="").encode())
     return digest.hexdigest()
 

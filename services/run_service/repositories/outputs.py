@@ -12,17 +12,17 @@ from services.run_service.domain.outputs import DIAGNOSTIC_TABLES
 from services.run_service.domain.run import RunRef, RunStatus
 from services.run_service.repositories.fence import hold_fence
 from services.run_service.repositories.run_rows import HISTORY
-from shared.database.bulk import write_frame
+from shared.database.bulk_write import driver_rows, insert_rows
 from shared.database.tables import OUTPUT_TABLES
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
 
 CHUNK_ROWS = 20_000
-"""Rows written in one transaction: heartbeats, events and a cancel get through between two."""
+"""Rows written or deleted in one transaction, about a tenth of a second: heartbeats, events and a cancel get through between
+two. The next rows are made ready between two, and never while others wait for the database."""
 
-PAUSE_SHARE = 1 / 3
-"""How long to let the database go between two transactions, as a share of the one before. SQLite is not fair: who waits for its
-one writer looks every 25, later every 100 ms, and would never find a lock that is given back and taken again at once."""
+BREATH_S = 0.01
+"""How long a deletion lets go of the database between two transactions."""
 
 
 async def write_output(
@@ -33,16 +33,33 @@ async def write_output(
     `between_chunks` gets the rows written so far after each transaction and may raise to stop. Safe to repeat. Raises
     LeaseLostError if the run is somebody else's.
     """
-    table = OUTPUT_TABLES[name]
-    for offset in range(0, max(1, frame.height), CHUNK_ROWS):
-        began_s = time.monotonic()
+    table, dialect = OUTPUT_TABLES[name], await database.dialect()
+    while await _delete_some(database, table, job.ref.run_id, job):
+        between_chunks(0)
+        await asyncio.sleep(BREATH_S)
+    for offset in range(0, frame.height, CHUNK_ROWS):
+        rows = driver_rows(dialect, table, frame.slice(offset, CHUNK_ROWS), {"run_id": job.ref.run_id})
         async with database.begin() as connection:
             await hold_fence(connection, job)
-            if offset == 0:
-                await connection.execute(sa.delete(table).where(table.c.run_id == job.ref.run_id))
-            await write_frame(connection, table, frame.slice(offset, CHUNK_ROWS), {"run_id": job.ref.run_id})
+            await insert_rows(connection, table, rows)
         between_chunks(min(offset + CHUNK_ROWS, frame.height))
-        await asyncio.sleep((time.monotonic() - began_s) * PAUSE_SHARE)
+
+
+async def _delete_some(database: TenantDatabase, table: sa.Table, run_id: str, job: Job | None = None) -> bool:
+    """Delete at most about CHUNK_ROWS of the run's rows, in one transaction, under the job's fence if one is given.
+
+    Whether any rows may be left. Rows go in the order of the key, so that those of a chunk lie together.
+    """
+    ours, key = table.c.run_id == run_id, list(table.primary_key)[1]
+    last = sa.select(key).where(ours).order_by(key).limit(1).offset(CHUNK_ROWS).scalar_subquery()
+    async with database.begin() as connection:
+        if job is not None:
+            await hold_fence(connection, job)
+        some = await connection.execute(sa.delete(table).where(ours, key <= last))
+        if some.rowcount:
+            return True
+        await connection.execute(sa.delete(table).where(ours))
+        return False
 
 
 class SqlOutputs:
@@ -52,16 +69,18 @@ class SqlOutputs:
         self._connections = connections
 
     async def remove(self, ref: RunRef, keep: Collection[str] = (), budget_s: float | None = None) -> bool:
-        """Delete the run's rows of all tables but `keep`, a transaction a table. False if the budget was used up before."""
-        end_s = None if budget_s is None else time.monotonic() + budget_s
+        """Delete the run's rows of all tables but `keep`, chunk by chunk. False if the budget was used up before."""
+        end_s = float("inf") if budget_s is None else time.monotonic() + budget_s
         database = await self._connections.database(ref.tenant_id)
         for name, table in OUTPUT_TABLES.items():
             if name in keep:
                 continue
-            if end_s is not None and time.monotonic() > end_s:
-                return False
-            async with database.begin() as connection:
-                await connection.execute(sa.delete(table).where(table.c.run_id == ref.run_id))
+            is_left = True
+            while is_left:
+                if time.monotonic() > end_s:
+                    return False
+                is_left = await _delete_some(database, table, ref.run_id)
+                await asyncio.sleep(BREATH_S * is_left)
         return True
 
     async def remove_leftovers(self, tenant_id: str) -> None:
@@ -73,9 +92,15 @@ class SqlOutputs:
         for name, table in OUTPUT_TABLES.items():
             if name in DIAGNOSTIC_TABLES:
                 continue
-            left = table.c.run_id.in_(without_result)
-            async with database.connect() as connection:
-                found = (await connection.execute(sa.select(sa.literal(1)).where(left).limit(1))).first()
-            if found is not None:
-                async with database.begin() as connection:
-                    await connection.execute(sa.delete(table).where(left))
+            while (run_id := await _first_run(database, table, table.c.run_id.in_(without_result))) is not None:
+                is_left = True
+                while is_left:
+                    is_left = await _delete_some(database, table, run_id)
+                    await asyncio.sleep(BREATH_S * is_left)
+
+
+async def _first_run(database: TenantDatabase, table: sa.Table, condition: sa.ColumnElement[bool]) -> str | None:
+    """The run of one row that fulfils the condition, None where there is no such row."""
+    async with database.connect() as connection:
+        found: str | None = (await connection.execute(sa.select(table.c.run_id).where(condition).limit(1))).scalar()
+    return found

@@ -70,8 +70,8 @@ async def perform(job: Job, connections: TenantConnections, tell: Tell, stop: St
 
 async def _compute(job: Job, database: TenantDatabase, progress: TellingProgress, stop: Stop, pipeline: Pipeline) -> Outcome:
     progress.step_started(Step.READ_INPUTS)
-    inputs = await _patiently(lambda: read_inputs(database, _Reading(progress, stop).between_tables), stop)
-    await _patiently(lambda: store_inputs(database, job, inputs), stop)
+    inputs = await _patiently(lambda: read_inputs(database, _Reading(progress, stop).between_chunks), stop)
+    await _patiently(lambda: store_inputs(database, job, inputs, stop.checkpoint), stop)
     counts = {name: frame.height for name, frame in inputs.tables.items()}
     progress.tell(InputsRead(counts))
     progress.step_completed(Step.READ_INPUTS, sum(counts.values()))
@@ -105,16 +105,18 @@ def _writer(
 
 
 class _Reading:
-    """Progress and the stop criterion between the tables read."""
+    """Progress and the stop criterion between the chunks read."""
 
     def __init__(self, progress: TellingProgress, stop: Stop) -> None:
         self._progress, self._stop = progress, stop
         self._order = {name: number for number, name in enumerate(INPUT_TABLES)}
 
-    def between_tables(self, name: str) -> None:
-        """Before the table `name`."""
+    def between_chunks(self, name: str, row_count: int) -> None:
+        """After `row_count` rows of the table `name`."""
         self._stop.checkpoint()
-        self._progress.step_progress(Step.READ_INPUTS, self._order[name] / len(self._order), f"reading {name}")
+        fraction = self._order[name] / len(self._order)
+        rows = f", {row_count:,} rows" if row_count else ""
+        self._progress.step_progress(Step.READ_INPUTS, fraction, f"reading {name}{rows}", {"rows": row_count})
 
 
 class _Writing:

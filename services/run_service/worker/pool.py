@@ -5,15 +5,15 @@ import contextlib
 import logging
 import multiprocessing
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from services.run_service.application.ports import Job, Message, Worker
 from services.run_service.domain.outcome import Abandoned, Broke, Computed, Died, Stopped
-from services.run_service.worker.process import Command, StopJob, WorkerSettings, work
+from services.run_service.worker.process import Command, Prepared, StopJob, WorkerSettings, work
 
 Work = Callable[[Connection, WorkerSettings], None]
 """What a worker process executes; it must be importable by its name."""
@@ -30,19 +30,30 @@ class ProcessPool:
     def __init__(self, size: int, settings: WorkerSettings, work: Work = work) -> None:
         self._workers = [ProcessWorker(number, settings, work) for number in range(1, size + 1)]
         self._free: asyncio.Queue[Worker] = asyncio.Queue()
-        self._replacing: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Start every process; they get ready while the service serves."""
+        """Start the processes, which get ready while the service serves; the second when the first is ready.
+
+        The first compiles what was never compiled on this machine, the others then find it done.
+        """
         for worker in self._workers:
-            await worker.ensure_process()
             self._free.put_nowait(worker)
+        for first in self._workers[:1]:
+            await first.ensure_process()
+        self._start_others = asyncio.create_task(self._start_behind_the_first())
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End every process; none has a job any more, so there is nothing to wait for."""
-        await asyncio.gather(*self._replacing)
+        self._start_others.cancel()
+        await asyncio.gather(*self._starting)
         await asyncio.gather(*(worker.aclose() for worker in self._workers))
+
+    async def prepared(self) -> None:
+        """Until every process has loaded what a job needs, or ended before it had."""
+        for worker in self._workers:
+            await worker.prepared.wait()
 
     async def acquire(self) -> Worker:
         """Wait for a free worker. Being cancelled loses none."""
@@ -53,9 +64,18 @@ class ProcessPool:
         mine = next(one for one in self._workers if one is worker)
         mine.abandon()
         self._free.put_nowait(mine)
-        task = asyncio.create_task(mine.ensure_process())
-        self._replacing.add(task)
-        task.add_done_callback(self._replacing.discard)
+        self._start(mine.ensure_process())
+
+    async def _start_behind_the_first(self) -> None:
+        for first in self._workers[:1]:
+            await first.prepared.wait()
+        for worker in self._workers[1:]:
+            self._start(worker.ensure_process())
+
+    def _start(self, starting: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(starting)
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
 
 class ProcessWorker:
@@ -68,6 +88,8 @@ class ProcessWorker:
         self._connection: Connection | None = None
         self._told: list[Message] = []
         self._something = asyncio.Event()
+        self.prepared = asyncio.Event()
+        """Set when a process of its was ready, or ended before it was."""
         self._is_busy = False
         self._is_closing = False
 
@@ -140,21 +162,24 @@ class ProcessWorker:
         with contextlib.suppress(RuntimeError):  # the event loop is closed
             try:
                 while True:
-                    message: Message = connection.recv()
+                    message: Message | Prepared = connection.recv()
                     loop.call_soon_threadsafe(self._heard, process, message)
             except (EOFError, OSError):
                 process.join()
                 connection.close()
                 loop.call_soon_threadsafe(self._ended, process)
 
-    def _heard(self, process: SpawnProcess, message: Message) -> None:
-        if self._process is process:
+    def _heard(self, process: SpawnProcess, message: Message | Prepared) -> None:
+        if isinstance(message, Prepared):
+            self.prepared.set()
+        elif self._process is process:
             self._told.append(message)
             self._something.set()
 
     def _ended(self, process: SpawnProcess) -> None:
         if not self._is_closing:
             _logger.warning("%s (process %s) ended with exit code %s", self._name, process.pid, process.exitcode)
+        self.prepared.set()
         if self._is_busy:
             self._heard(process, Died())
         if self._process is process:

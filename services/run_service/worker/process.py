@@ -13,6 +13,7 @@ from pathlib import Path
 
 from services.run_service.application.ports import Job, Message
 from services.run_service.worker.job import Pipeline, perform
+from services.run_service.worker.memory import let_go_of_memory
 from services.run_service.worker.stopping import WorkerStop
 from shared.telemetry.logging import configure_logging
 from shared.tenancy.connections import TenantConnections
@@ -35,6 +36,11 @@ class StopJob:
     """The job at work shall stop."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """The process has loaded what a job needs."""
+
+
 Command = Job | StopJob
 
 
@@ -54,6 +60,7 @@ def serve_jobs(connection: Connection, settings: WorkerSettings, pipeline: Pipel
     commands = _Commands(connection)
     threading.Thread(target=commands.listen, name="commands", daemon=True).start()
     prepare()
+    connection.send(Prepared())
     asyncio.run(_serve(connection, commands, TenantRegistry(settings.registry_path), pipeline))
 
 
@@ -63,6 +70,7 @@ async def _serve(connection: Connection, commands: "_Commands", registry: Tenant
         while True:
             job = await commands.next_job()
             tell(await perform(job, connections, tell, WorkerStop(commands.stop_asked.is_set), pipeline))
+            let_go_of_memory()
 
 
 class _Commands:

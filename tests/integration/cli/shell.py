@@ -20,7 +20,7 @@ _FAKE_WORK = f"""
 from services.run_service import app
 from tests import fakes
 running = app.running
-app.running = lambda settings: running(settings, fakes.fake_work)
+app.running = lambda settings, **given: running(settings, fakes.fake_work, **given)
 {_MAIN}
 """
 

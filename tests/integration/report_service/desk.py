@@ -14,7 +14,8 @@ from powerfill.report.v1.report_pb2 import ReportQuery
 from powerfill.report.v1.report_service_pb2_grpc import ReportServiceStub
 
 from services.report_service.settings import Settings
-from shared.database.bulk import frame_type, write_frame
+from shared.database.bulk import frame_type
+from shared.database.bulk_write import write_frame
 from shared.database.migrate import migrate
 from shared.database.tables import AUDIT_TABLES, OUTPUT_TABLES
 from shared.rpc.client import Connection, connect

@@ -1,7 +1,7 @@
 """What a worker does with one job, in this process, over a real database."""
 
-import dataclasses
-import datetime as dt
+import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,51 +9,32 @@ import pytest
 import sqlalchemy as sa
 
 from services.run_service.application.ports import Happened, InputsRead, Job, TableWritten
-from services.run_service.domain import life
 from services.run_service.domain.errors import NotYet
-from services.run_service.domain.events import Accepted, StepCompleted
-from services.run_service.domain.life import Lease
+from services.run_service.domain.events import StepCompleted, StepProgress
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.outcome import Broke, Computed, Stopped
 from services.run_service.domain.outputs import DIAGNOSTIC_TABLES
-from services.run_service.domain.run import Run, RunStatus, Step
+from services.run_service.domain.run import Step
 from services.run_service.engine.frames import INPUT_TABLES, OUTPUT_TABLES, RunInputs
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.result import RunResult
 from services.run_service.engine.stop import Stop
+from services.run_service.repositories import inputs as inputs_module
 from services.run_service.repositories.lender_tables import read_inputs
 from services.run_service.repositories.run_rows import HISTORY
-from services.run_service.repositories.runs import SqlRuns
 from services.run_service.worker import job as job_module
 from services.run_service.worker.job import perform
 from services.run_service.worker.stopping import WorkerStop
+from shared.database import bulk
+from shared.database.tables import AUDIT_TABLES
 from shared.errors import tenant_unavailable
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
 from tests.fakes import fake_pipeline
 from tests.integration.run_service.desk import output_counts
 
-NOW = dt.datetime(2026, 4, 17, 12, tzinfo=dt.UTC)
-LEASE = Lease("me", NOW + dt.timedelta(seconds=30))
+INPUTS = AUDIT_TABLES["pfill_run_input"]
 Message = Happened | InputsRead | TableWritten
-
-
-class FixedClock:
-    def now(self) -> dt.datetime:
-        return NOW
-
-
-@pytest.fixture
-async def job(connections: TenantConnections, filled: TenantDatabase) -> Job:
-    """A job whose run is recorded and claimed."""
-    runs = SqlRuns(connections, FixedClock())
-    run = Run(
-        "r1", "acme", RunStatus.PENDING, "desk", RunOptions(as_of_date=NOW.date()), NOW,
-        last_sequence=1, lease_owner="me", lease_until=LEASE.until,
-    )  # fmt: skip
-    await runs.insert(run, Accepted("desk"))
-    await runs.change(run.ref, lambda current: life.claim(current, LEASE, NOW))
-    return Job(run.ref, 1, "me", run.options)
 
 
 @pytest.fixture
@@ -146,6 +127,34 @@ async def test_a_job_stops_between_tables_when_asked(
     assert "pfill_loan2trade_candy_level_01" not in await output_counts(filled, "r1")
 
 
+async def test_a_job_stops_within_a_table_it_reads_or_stores(
+    job: Job, connections: TenantConnections, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "READ_CHUNK_ROWS", 1)
+    monkeypatch.setattr(inputs_module, "DIGESTED_ROWS", 1)
+    asked: list[int] = []
+
+    def looks_until(last: int) -> WorkerStop:
+        asked.clear()
+
+        def is_asked() -> bool:
+            asked.append(len(asked))
+            return len(asked) > last
+
+        return WorkerStop(is_asked)
+
+    told: list[Message] = []
+    assert await perform(job, connections, told.append, looks_until(5), pipeline) == Stopped()
+    assert len(asked) == 6
+    reading = [message.kind for message in told if isinstance(message, Happened) and isinstance(message.kind, StepProgress)]
+    assert {kind.message for kind in reading} == {"reading loan"}  # the first table, of six rows: others were not begun
+
+    monkeypatch.setattr(job_module, "read_inputs", lambda *given: read_inputs(given[0], lambda name, row_count: None))
+    assert await perform(job, connections, lambda message: None, looks_until(4), pipeline) == Stopped()
+    async with (await connections.database("acme")).connect() as connection:
+        assert (await connection.execute(sa.select(sa.func.count()).select_from(INPUTS))).scalar_one() == 0
+
+
 @pytest.mark.parametrize("taken_by", [{"attempt": 2}, {"lease_owner": "another"}, {"status": "CANCELLED"}])
 async def test_a_job_whose_run_somebody_else_has_writes_nothing(
     job: Job, connections: TenantConnections, filled: TenantDatabase, pipeline: Any, taken_by: dict[str, Any]
@@ -189,8 +198,14 @@ async def test_a_database_that_stays_away_fails_the_step_that_needs_it(
 async def test_a_long_list_of_loans_is_told_by_count_and_digest(
     job: Job, connections: TenantConnections, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_module, "LISTED_LOANS", 5)
-    outcome = await perform(dataclasses.replace(job), connections, lambda message: None, WorkerStop(lambda: False), pipeline)
-    assert isinstance(outcome, Computed)
-    assert outcome.input_loan_ids is not None
-    assert '"count": 6' in outcome.input_loan_ids
+    listed = json.dumps([f"L{number:03d}" for number in range(1, 7)])
+    digest = {"count": 6, "sha256": hashlib.sha256(listed.encode()).hexdigest()}
+    for most, told in ((6, json.loads(listed)), (5, digest)):
+        monkeypatch.setattr(job_module, "LISTED_LOANS", most)
+        outcome = await perform(job, connections, lambda message: None, WorkerStop(lambda: False), pipeline)
+        assert isinstance(outcome, Computed)
+        assert json.loads(outcome.input_loan_ids or "") == told
+
+
+def test_a_hundred_thousand_loans_are_listed() -> None:
+    assert job_module.LISTED_LOANS == 100_000

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 from powerfill.run.v1.run_pb2 import Step
 
+from services.run_service.application import execute_run
 from services.run_service.domain import life
 from services.run_service.domain.outputs import DIAGNOSTIC_TABLES
+from services.run_service.repositories import outputs
 from services.run_service.repositories.run_rows import HISTORY
 from shared.rpc.status import ReceivedError
 from shared.tenancy.database import TenantDatabase
@@ -128,6 +130,50 @@ async def test_a_cancel_while_outputs_are_written_leaves_none_but_the_whole_log(
     assert time.monotonic() - began < 2.0
     ended = await desk.get(run.run_id)
     assert (status_name(ended), ended.failure.step) == ("CANCELLED", "write_outputs")
+    assert await output_counts(filled, run.run_id) == {"pfill_powerfill_log": 1}
+
+
+async def test_what_a_cancel_has_no_time_to_remove_is_removed_afterwards_and_nobody_waits_for_it(
+    desk: Desk, filled: TenantDatabase, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute_run, "REMOVAL_BUDGET_S", -1.0)
+    monkeypatch.setattr(outputs, "CHUNK_ROWS", 500)  # in this process, which removes; the worker writes as ever
+    monkeypatch.setattr(outputs, "BREATH_S", 0.05)
+    behave("rows 400000")
+    run = await desk.submit()
+    await desk.until(run.run_id, "step_started", step=Step.STEP_WRITE_OUTPUTS)
+
+    async def rows_of_the_run() -> int:
+        return (await output_counts(filled, run.run_id)).get("pfill_loan2trade_candy_level_01", 0)
+
+    async def is_writing() -> bool:
+        return await rows_of_the_run() > 0
+
+    async def is_removed() -> bool:
+        return await output_counts(filled, run.run_id) == {"pfill_powerfill_log": 1}
+
+    await eventually(is_writing)
+    await desk.cancel(run.run_id)
+    await desk.watched(run.run_id)
+    assert status_name(await desk.get(run.run_id)) == "CANCELLED"
+    assert await rows_of_the_run() > 10_000
+    behave("")
+    again = await desk.submit()
+    await desk.watched(again.run_id)
+    assert status_name(await desk.get(again.run_id)) == "COMPLETE"
+    assert await rows_of_the_run() > 0
+    monkeypatch.setattr(outputs, "CHUNK_ROWS", 20_000)
+    await eventually(is_removed)
+
+
+async def test_a_table_that_cannot_be_written_fails_the_run_and_leaves_none_of_its_rows(
+    desk: Desk, filled: TenantDatabase, behave: Callable[[str], None]
+) -> None:
+    behave("rows 45000 twice")
+    run = await desk.submit()
+    await desk.watched(run.run_id)
+    ended = await desk.get(run.run_id)
+    assert (status_name(ended), ended.failure.step) == ("FAILED", "write_outputs")
     assert await output_counts(filled, run.run_id) == {"pfill_powerfill_log": 1}
 
 

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.database.bulk import READ_CHUNK_ROWS, existing_columns, frame_type, read_frame, write_frame
+from shared.database.bulk import READ_CHUNK_ROWS, existing_columns, frame_type, read_frame
+from shared.database.bulk_write import write_frame
 from shared.database.tables import AUDIT_TABLES, CONFIG_TABLES, LENDER_TABLES, OUTPUT_TABLES, SQLITE_SCHEMAS
 from shared.database.types import Exact, UtcDateTime
 from shared.tenancy.connections import TenantConnections
@@ -129,6 +130,29 @@ async def test_chunks_and_constants(acme: TenantDatabase, guide: pl.DataFrame) -
     assert second.height == 10
     assert second["run_id"].unique().to_list() == ["r2"]
     assert second["settlement_date"].null_count() == 10
+
+
+async def test_a_reader_is_told_of_every_chunk_and_may_stop(acme: TenantDatabase, guide: pl.DataFrame) -> None:
+    class EnoughError(Exception):
+        """The reader has seen enough."""
+
+    def stop(row_count: int) -> None:
+        told.append(row_count)
+        if row_count > READ_CHUNK_ROWS:
+            raise EnoughError
+
+    async with acme.begin() as connection:
+        for chunk in guide.iter_slices(7_000):
+            await write_frame(connection, GUIDE, chunk, {"run_id": "r1"})
+    told: list[int] = []
+    async with acme.connect() as connection:
+        await read_frame(connection, GUIDE, ["loan_id"], between_chunks=told.append)
+        assert told == [READ_CHUNK_ROWS, 2 * READ_CHUNK_ROWS, guide.height]
+        told.clear()
+        with pytest.raises(EnoughError):
+            await read_frame(connection, GUIDE, ["loan_id"], between_chunks=stop)
+        assert told == [READ_CHUNK_ROWS, 2 * READ_CHUNK_ROWS]
+        assert (await read_frame(connection, GUIDE, ["loan_id"], GUIDE.c.loan_id == "L00000001")).height == 1
 
 
 async def test_an_empty_table_has_its_types(acme: TenantDatabase) -> None:

@@ -1,6 +1,10 @@
 """What is particular to tenants on SQLite: files that are missing, locked away, no database at all, or oddly named."""
 
+import asyncio
+import itertools
 import sqlite3
+import statistics
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -100,6 +104,32 @@ async def test_a_file_that_is_no_database(connections: TenantConnections, regist
         with pytest.raises(PowerFillError, match="its file is no SQLite database") as caught:
             await act(database)
         assert caught.value.category is Category.UNAVAILABLE
+
+
+async def test_a_busy_writer_keeps_nobody_out_who_waits_for_the_lock(acme: TenantDatabase, registry: TenantRegistry) -> None:
+    """Like a worker that writes outputs, beside the server that records a heartbeat."""
+    touch = sa.text("INSERT INTO loan_shipped (loan_id) VALUES (:loan_id)")
+
+    async def write_all_the_time() -> None:
+        for number in itertools.count():
+            async with acme.begin() as connection:
+                await connection.execute(touch, {"loan_id": f"W{number}"})
+                await asyncio.sleep(0.25)
+            await asyncio.sleep(0.012)
+
+    async with TenantConnections(registry) as others:
+        other = await others.database("acme")
+        busy = asyncio.create_task(write_all_the_time())
+        waits = []
+        for number in range(6):
+            await asyncio.sleep(0.05)
+            began_s = time.monotonic()
+            async with other.begin() as connection:
+                waits.append(time.monotonic() - began_s)
+                await connection.execute(touch, {"loan_id": f"H{number}"})
+        busy.cancel()
+        await asyncio.wait([busy])
+    assert statistics.median(waits) < 0.4
 
 
 async def test_text_that_is_not_utf8_is_told_by_its_column(acme: TenantDatabase) -> None:

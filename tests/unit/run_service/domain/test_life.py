@@ -99,9 +99,10 @@ def test_a_computed_run_is_complete_with_its_summary_and_the_durations_of_its_st
 
 def test_a_cancel_that_was_recorded_wins_even_over_a_result() -> None:
     run = dataclasses.replace(worked(StepStarted(Step.WRITE_OUTPUTS)), cancel_requested=True)
-    for outcome in (Computed({"value": "1.00"}), Died(), Broke("ue", "x"), Stopped()):
+    for outcome in (Computed({"value": "1.00"}, {"pfill_powerfill_guide": 3}), Died(), Broke("ue", "x"), Stopped()):
         ended = life.conclude(run, outcome, NOW).run
         assert (ended.status, ended.failure and ended.failure.message) == (RunStatus.CANCELLED, "cancelled by request")
+        assert (set(ended.summary), ended.output_counts) == ({"step_durations"}, {})
 
 
 def test_a_cancelled_run_says_where_it_was_and_how_long_the_step_lasted() -> None:
