@@ -1,6 +1,7 @@
 """Fixtures for every test: a registry in a temporary directory, and a migrated tenant in it."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ from shared.database.migrate import migrate
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
 from shared.tenancy.registry import TenantRegistry
+
+
+@pytest.fixture(autouse=True)
+def own_log_level() -> Iterator[None]:
+    """What a command sets the log level to in one test, the next does not see."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 @pytest.fixture

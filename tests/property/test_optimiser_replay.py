@@ -21,7 +21,10 @@ class AfterRounds(Stop):
     """The clock runs out in some round of the search, also inside of it."""
 
     def __init__(self, rounds: int) -> None:
-        self.left = 2 * rounds
+        self.rounds = self.left = 2 * rounds
+
+    def start_improvement(self, time_limit_s: float | None) -> None:
+        self.left = self.rounds
 
     def time_is_up(self) -> bool:
         return self.left <= 0
