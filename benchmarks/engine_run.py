@@ -139,8 +139,8 @@ class _TimedStop(WorkerStop):
         self._timeline = timeline
 
     def start_improvement(self, time_limit_s: float | None) -> None:
-        """The improvement phase begins."""
-        self._timeline.at_s["improvement"] = time.perf_counter()
+        """The improvement phase begins, in STRICT with its first tier."""
+        self._timeline.at_s.setdefault("improvement", time.perf_counter())
         super().start_improvement(time_limit_s)
 
 

@@ -21,10 +21,7 @@ class AfterRounds(Stop):
     """The clock runs out in some round of the search, also inside of it."""
 
     def __init__(self, rounds: int) -> None:
-        self.rounds = self.left = 2 * rounds
-
-    def start_improvement(self, time_limit_s: float | None) -> None:
-        self.left = self.rounds
+        self.left = 2 * rounds
 
     def time_is_up(self) -> bool:
         return self.left <= 0
@@ -82,3 +79,8 @@ def test_a_work_limit_ends_it_at_the_same_place_every_time(problem: AllocationPr
     assert again.work_done == limited.work_done
     if share == 10:
         assert limited.taken.tolist() == whole.taken.tolist()
+
+
+@given(problem=problems(40, 8, priorities=3), seed=st.integers(0, 9), rounds=ROUNDS, round_work=ROUND_WORK)
+def test_a_strict_run_ended_by_the_clock_is_repeated(problem: AllocationProblem, seed: int, rounds: int, round_work: int) -> None:
+    assert_replayed(optimise_tiers, problem, seed, rounds, round_work)

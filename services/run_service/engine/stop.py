@@ -13,7 +13,10 @@ class Stop:
         return False
 
     def start_improvement(self, time_limit_s: float | None) -> None:
-        """The improvement phase begins and may take this many seconds; None: no limit by the clock."""
+        """The improvement phase begins and may take this many seconds, or goes on with what is left of them; None: no limit."""
+
+    def pause_improvement(self) -> None:
+        """What follows, until the phase starts again, does not count against its time."""
 
     def time_is_up(self) -> bool:
         """Whether the improvement phase used up its time."""

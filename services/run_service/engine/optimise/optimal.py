@@ -63,5 +63,6 @@ def optimise(problem: AllocationProblem, effort: Effort, stop: Stop, tell: Told)
         stop=stop,
         on_progress=lambda taken: tell(IMPROVE, taken, bound),
     )
+    stop.pause_improvement()
     taken = place_leftovers(problem, prefer_low_priorities(problem, result.taken))
     return Optimised(taken, bound, result.ended_by, result.work_done)

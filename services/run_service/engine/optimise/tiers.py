@@ -52,19 +52,21 @@ def pose_tier(problem: AllocationProblem, priority: int, taken: Int64Array) -> T
 
 
 def optimise_tiers(problem: AllocationProblem, effort: Effort, stop: Stop, tell: Told) -> Optimised:
-    """The tiers' allocations together. Each has the share of the time that it has of the candidates, and the work still left."""
+    """The tiers' allocations together. Each has the time and the work that those before left.
+
+    Once the clock ended a tier, the later ones are not improved, so that the work done tells a replay where each of them ended.
+    """
     taken = np.full(problem.loan_count, -1, dtype=np.int64)
     parts: list[tuple[Tier, Optimised]] = []
     for priority in np.unique(problem.priority):
         tier = pose_tier(problem, int(priority), taken)
-        used = sum(part.work_done for _, part in parts)
-        share = len(tier.index) / len(problem.trade)
-        limit_s = None if effort.time_limit_s is None else effort.time_limit_s * share
+        timed_out = any(part.ended_by == "TIME_LIMIT" for _, part in parts)
+        left = 0 if timed_out else effort.work_limit - sum(part.work_done for _, part in parts)
 
         def tell_all(name: str, so_far: Int64Array, bound: Bound | None, tier: Tier = tier, before: Int64Array = taken) -> None:
             tell(name, _merged(before, tier, so_far), None)  # the sum of the bounds is not known yet
 
-        part = optimise(tier.problem, Effort(effort.seed, effort.work_limit - used, limit_s), stop, tell_all)
+        part = optimise(tier.problem, replace(effort, work_limit=left), stop, tell_all)
         taken = _merged(taken, tier, part.taken)
         parts.append((tier, part))
     endings = [part.ended_by for _, part in parts]

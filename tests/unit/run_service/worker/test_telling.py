@@ -76,8 +76,25 @@ def test_the_improvement_phase_has_its_seconds_from_its_own_start(monkeypatch: p
     assert not stop.time_is_up()
     told.time_s += 0.1
     assert stop.time_is_up()
-    stop.start_improvement(None)
+    unlimited = WorkerStop(lambda: False)
+    unlimited.start_improvement(None)
+    told.time_s += 1e6
+    assert not unlimited.time_is_up()
+
+
+def test_time_between_two_parts_of_the_improvement_phase_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(monkeypatch)
+    stop = WorkerStop(lambda: False)
+    stop.start_improvement(10.0)
+    told.time_s += 6
+    stop.pause_improvement()
+    told.time_s += 100
     assert not stop.time_is_up()
+    stop.start_improvement(10.0)
+    told.time_s += 3.9
+    assert not stop.time_is_up()
+    told.time_s += 0.2
+    assert stop.time_is_up()
 
 
 def test_the_improvement_is_told_at_most_four_times_a_second_and_other_passes_always(monkeypatch: pytest.MonkeyPatch) -> None:
