@@ -99,5 +99,6 @@ async def line_of(process: Process, text: str) -> str:
 
 
 def press_ctrl_c(process: Process) -> None:
-    """SIGINT, as a terminal sends it."""
-    process.send_signal(signal.SIGINT)
+    """SIGINT, as a terminal sends it; `send_signal` looks first whether the process ended and so may take its exit code away."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGINT)
