@@ -27,6 +27,7 @@ from services.run_service.engine.progress import Progress
 from services.run_service.engine.steps.candidates import build_candidates
 from services.run_service.engine.stop import Stop
 from services.run_service.engine.warmup import warm_up
+from services.run_service.worker.stopping import WorkerStop
 
 
 def main() -> None:
@@ -48,16 +49,18 @@ def measure_engine(tables: dict[str, pl.DataFrame], runs: int) -> tuple[list[Mea
     """Candidate building and the pipeline under both strategies."""
     warm_up()
     inputs = RunInputs({**empty_inputs(), **{name: conform(name, frame)[0] for name, frame in tables.items()}})
-    optimal = RunOptions(as_of_date=AS_OF, time_limit=None)
+    optimal = RunOptions(as_of_date=AS_OF, time_limit=Decimal(2))
     passes = RunOptions(as_of_date=AS_OF, strategy=Strategy.PASSES)
     book = open_book(inputs, optimal, lambda finding: None, Stop())
-    result = run_pipeline(inputs, optimal, Progress(), Stop())
+    result = run_pipeline(inputs, optimal, Progress(), WorkerStop(lambda: False))
     summary = result.summary
     rows = [
         measured("candidate building (step 3)", runs, lambda: build_candidates(book, Pricer(book), Progress(), Stop())),
         measured("six steps, strategy PASSES", runs, lambda: run_pipeline(inputs, passes, Progress(), Stop())),
         measured(
-            "six steps, strategy OPTIMAL until it converges", runs, lambda: run_pipeline(inputs, optimal, Progress(), Stop())
+            "six steps, strategy OPTIMAL, 2 s of improvement",
+            runs,
+            lambda: run_pipeline(inputs, optimal, Progress(), WorkerStop(lambda: False)),
         ),
     ]
     gain = Decimal(summary["value"]) - Decimal(summary["baseline_value"])
