@@ -128,7 +128,7 @@ def draw(panels: Sequence[Panel], file: Path) -> None:
 
     mpl.use("agg")
     mpl.rcParams.update({"svg.hashsalt": "powerfill", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of the backend, in the same environment
 
     rows = (len(panels) + 1) // 2
     figure, grid = plt.subplots(

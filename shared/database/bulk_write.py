@@ -87,7 +87,7 @@ def _insert(dialect: sa.Dialect, target: sa.TableClause, constants: int, row_cou
     names = target.columns.keys()
     row = ", ".join([f"?{number}" for number in range(1, constants + 1)] + ["?"] * (len(names) - constants))
     rows = ", ".join([f"({row})"] * row_count)
-    return f"INSERT INTO {preparer.format_table(target)} ({', '.join(map(preparer.quote, names))}) VALUES {rows}"  # noqa: S608
+    return f"INSERT INTO {preparer.format_table(target)} ({', '.join(map(preparer.quote, names))}) VALUES {rows}"  # noqa: S608 - quoted names of the schema
 
 
 def _bound(column: sa.Column[Any], series: pl.Series, *, plain: bool) -> list[Any]:

@@ -40,11 +40,11 @@ class ReportServicer(ReportServiceServicer):
         """A page of the allocation guide."""
         return await self._answer(request.query, allocation_guide.fetch, GetAllocationGuideResponse())
 
-    async def GetKickouts(self, request: GetKickoutsRequest, context: _Context) -> GetKickoutsResponse:  # noqa: N802
+    async def GetKickouts(self, request: GetKickoutsRequest, context: _Context) -> GetKickoutsResponse:  # noqa: N802 - as above
         """A page of the kickouts."""
         return await self._answer(request.query, kickouts.fetch, GetKickoutsResponse())
 
-    async def GetTradeRecap(self, request: GetTradeRecapRequest, context: _Context) -> GetTradeRecapResponse:  # noqa: N802
+    async def GetTradeRecap(self, request: GetTradeRecapRequest, context: _Context) -> GetTradeRecapResponse:  # noqa: N802 - as above
         """A page of the trade recap."""
         return await self._answer(request.query, trade_recap.fetch, GetTradeRecapResponse())
 

@@ -4,7 +4,7 @@ Whether loans may swap trades depends on nothing but the sum of their amounts, a
 best of all such exchanges is found by sorting (Horowitz and Sahni 1974 for subset sums):
 
 1. Of trade k's members those that could come to trade j, and of j's members those that could go to k (the outside is a trade like
-   any other); a few of each: those of least regret, or drawn at random.
+   any other); a few of each: the first met (those that come in order of regret), or drawn at random.
 2. All sets of at most two that could come, and of those that could go, each sorted by amount.
 3. j's fill may grow by its room and shrink by k's room, so for each set that goes, the sets that may come have amounts in a
    window. As the sets that go grow, the window moves up: a queue that keeps only sets better than all behind them has the best
@@ -82,7 +82,7 @@ def _ints(size: int) -> Int64Array:
 def exchange_best(
     j: int, places: Places, bands: Bands, holdings: Holdings, desk: Desk, random: RandomState, least: float
 ) -> tuple[float, int, int]:
-    """Make the best exchange of trade j that earns more than `least` dollars, of loans drawn or of those of least regret.
+    """Make the best exchange of trade j that earns more than `least` dollars, of loans drawn or of the first met.
 
     A `random` state of 0 draws none.
 

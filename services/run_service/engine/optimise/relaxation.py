@@ -77,7 +77,7 @@ def room_worth(problem: AllocationProblem, index: Int64Array, share: float, stop
 def new_highs() -> Any:
     """A silent solver on one thread."""
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy ships no annotations
-    solver.setOptionValue("output_flag", False)  # noqa: FBT003
+    solver.setOptionValue("output_flag", False)  # noqa: FBT003 - the library takes an option's value by position
     solver.setOptionValue("threads", 1)
     return solver
 

@@ -130,3 +130,16 @@ def test_without_trades_or_loans_nobody_takes_anything() -> None:
         lo=np.array([1]), hi=np.array([2]), pair_off=np.array([0]),
     )  # fmt: skip
     assert hold_auction(nobody, np.zeros(1), Stop()).tolist() == []
+
+
+def test_it_ends_even_where_bidding_never_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = 0
+
+    def nobody_gets_anywhere(*_: object) -> None:
+        nonlocal rounds
+        rounds += 1
+
+    monkeypatch.setattr(auction, "_bid", nobody_gets_anywhere)
+    monkeypatch.setattr(auction, "_BIDS", 50)
+    assert (hold_auction(problem_of(2, 10, 3), np.zeros(3), Stop()) == -1).all()
+    assert 1 < rounds <= 10 * 1_000 / 50
