@@ -22,7 +22,7 @@ from services.run_service.engine.stop import Stop
 from shared.money import Int64Array
 
 _POLL_S = 0.05
-_AMOUNT_UNIT = 1e7
+AMOUNT_UNIT = 1e7
 """Cents to hundreds of thousands of dollars, so that the program's numbers are near one."""
 
 
@@ -49,29 +49,37 @@ def room_worth(problem: AllocationProblem, index: Int64Array, share: float, stop
         return -cost  # nobody can deliver: every dollar towards a band would save its pair-off
     rows = np.unique(problem.loan[index], return_inverse=True)[1]
     loans = int(rows.max()) + 1
-    lo = share * np.maximum(0, problem.lo - problem.locked_fill) / _AMOUNT_UNIT
-    hi = np.maximum(lo, share * np.maximum(0, problem.hi - problem.locked_fill) / _AMOUNT_UNIT)
+    lo = share * np.maximum(0, problem.lo - problem.locked_fill) / AMOUNT_UNIT
+    hi = np.maximum(lo, share * np.maximum(0, problem.hi - problem.locked_fill) / AMOUNT_UNIT)
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = pairs + trades, loans + trades
-    model.col_cost_ = np.concatenate([-gains(problem, index), cost * _AMOUNT_UNIT / 100])
+    model.col_cost_ = np.concatenate([-gains(problem, index), cost * AMOUNT_UNIT / 100])
     model.col_lower_ = np.zeros(pairs + trades)
     model.col_upper_ = np.concatenate([np.ones(pairs), lo])
     model.row_lower_ = np.concatenate([np.full(loans, -np.inf), lo])  # shortfall columns make up for what is missing
     model.row_upper_ = np.concatenate([np.ones(loans), hi])
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_ = np.concatenate([np.arange(pairs) * 2, 2 * pairs + np.arange(trades + 1)]).astype(np.int32)
-    entries, values = np.empty(2 * pairs + trades, np.int32), np.ones(2 * pairs + trades)
-    entries[0 : 2 * pairs : 2], entries[1 : 2 * pairs : 2] = rows, loans + problem.trade[index]
-    values[1 : 2 * pairs : 2] = problem.amount[problem.loan[index]] / _AMOUNT_UNIT
-    entries[2 * pairs :] = loans + np.arange(trades)
-    model.a_matrix_.index_, model.a_matrix_.value_ = entries, values
+    fill_matrix(model, rows, loans + problem.trade[index].astype(np.int64), problem.amount[problem.loan[index]], loans, trades)
     solver = new_highs()
     solver.passModel(model)
     run_highs(solver, stop.cancelled)
     stop.checkpoint()
     if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
-    return -np.array(solver.getSolution().row_dual)[loans:] * 100 / _AMOUNT_UNIT
+    return -np.array(solver.getSolution().row_dual)[loans:] * 100 / AMOUNT_UNIT
+
+
+def fill_matrix(
+    model: highspy.HighsLp, loan_row: Int64Array, trade_row: Int64Array, amount: Int64Array, loans: int, trades: int
+) -> None:
+    """The matrix of a program: a pair's one in its loan's row and its amount, cents, in its trade's; then the shortfalls."""
+    pairs = len(loan_row)
+    entries, values = np.empty(2 * pairs + trades, np.int32), np.ones(2 * pairs + trades)
+    entries[0 : 2 * pairs : 2], entries[1 : 2 * pairs : 2] = loan_row, trade_row
+    values[1 : 2 * pairs : 2] = amount / AMOUNT_UNIT
+    entries[2 * pairs :] = loans + np.arange(trades)
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_ = np.concatenate([np.arange(pairs) * 2, 2 * pairs + np.arange(trades + 1)]).astype(np.int32)
+    model.a_matrix_.index_, model.a_matrix_.value_ = entries, values
 
 
 def new_highs() -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from services.run_service.engine.optimise.bands import Bands
 from services.run_service.engine.optimise.holdings import Holdings, move, weigh
 from services.run_service.engine.optimise.places import Places
-from services.run_service.engine.optimise.relaxation import new_highs, run_highs
+from services.run_service.engine.optimise.relaxation import AMOUNT_UNIT, fill_matrix, new_highs, run_highs
 from services.run_service.engine.stop import Stop
 from shared.money import Int64Array
 
@@ -33,7 +33,6 @@ _NEIGHBOURS = 500
 """Loans that are asked which other trades they are near to."""
 _WORTH_FINDING = 0.5
 """Dollars the solver may leave unfound."""
-_AMOUNT_UNIT = 1e7
 _STEPS_A_LOOK = 300
 """Things a search looks at in the time of one step of the simplex algorithm."""
 
@@ -53,7 +52,7 @@ def reoptimise(j: int, places: Places, bands: Bands, holdings: Holdings, stop: S
     solver = _program(trades, columns, row, fixed, places, bands, holdings)
     start = np.zeros(len(columns) + len(trades))
     start[: len(columns)] = columns == now[row]
-    start[len(columns) :] = np.maximum(0, bands.lo[trades] - holdings.fill[trades]) / _AMOUNT_UNIT
+    start[len(columns) :] = np.maximum(0, bands.lo[trades] - holdings.fill[trades]) / AMOUNT_UNIT
     solution = highspy.HighsSolution()
     solution.col_value = start.tolist()
     solver.setSolution(solution)
@@ -105,19 +104,14 @@ def _program(
     pairs, count, loans = len(columns), len(trades), int(row.max()) + 1
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = pairs + count, loans + count
-    model.col_cost_ = np.concatenate([-places.gain[columns], bands.pair_off[trades] * _AMOUNT_UNIT])
+    model.col_cost_ = np.concatenate([-places.gain[columns], bands.pair_off[trades] * AMOUNT_UNIT])
     model.col_lower_ = np.zeros(pairs + count)
     model.col_upper_ = np.concatenate([np.ones(pairs), np.full(count, np.inf)])
-    model.row_lower_ = np.concatenate([np.full(loans, -np.inf), (bands.lo[trades] - fixed) / _AMOUNT_UNIT])
+    model.row_lower_ = np.concatenate([np.full(loans, -np.inf), (bands.lo[trades] - fixed) / AMOUNT_UNIT])
     room = np.maximum(bands.hi[trades], holdings.fill[trades]) - fixed  # what lockdowns overfill stays as it is
-    model.row_upper_ = np.concatenate([np.ones(loans), np.maximum(room, bands.lo[trades] - fixed) / _AMOUNT_UNIT])
-    entries, values = np.empty(2 * pairs + count, np.int32), np.ones(2 * pairs + count)
-    entries[0 : 2 * pairs : 2], entries[1 : 2 * pairs : 2] = row, loans + np.searchsorted(trades, places.trade[columns])
-    values[1 : 2 * pairs : 2] = holdings.amount[places.loan[columns]] / _AMOUNT_UNIT
-    entries[2 * pairs :] = loans + np.arange(count)
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_ = np.concatenate([np.arange(pairs) * 2, 2 * pairs + np.arange(count + 1)]).astype(np.int32)
-    model.a_matrix_.index_, model.a_matrix_.value_ = entries, values
+    model.row_upper_ = np.concatenate([np.ones(loans), np.maximum(room, bands.lo[trades] - fixed) / AMOUNT_UNIT])
+    trade_row = loans + np.searchsorted(trades, places.trade[columns])
+    fill_matrix(model, row, trade_row, holdings.amount[places.loan[columns]], loans, count)
     model.integrality_ = [highspy.HighsVarType.kInteger] * pairs + [highspy.HighsVarType.kContinuous] * count
     solver = new_highs()
     solver.setOptionValue("mip_max_nodes", _NODES)
