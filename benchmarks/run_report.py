@@ -18,7 +18,8 @@ A whole run is `ExecuteRun` over gRPC on a tenant in SQLite until the event `fin
 are tenants of the generator by profile and seed; a figure is the median over the seeds (and over the runs, where a tenant has
 several), with the range behind it. "First" is the first run after the server's start, "next" those after it. The database is
 the file after all of them. Memory is the most resident memory (VmHWM) of every process of the service, its idle worker's too,
-summed: no less than what they held together at one time. PostgreSQL: not yet; that database comes with a later issue."""
+summed: no less than what they held together at one time. The gain is in percent of the gain of the bound that the run
+proves. PostgreSQL: not yet; that database comes with a later issue."""
 GROWTH_ABOUT = """\
 The `bench` profile with 1,000 open trades at every size, so that the candidates of a loan stay as many and all candidates
 grow with the loans, as between the inputs of the targets; trades in proportion would square the candidates. The improvement
@@ -32,7 +33,7 @@ def report(kinds: Sequence[Input], records: Records) -> list[str]:
     lines = ["# A whole run", "", *ABOUT.splitlines(), "", described(records.machine), "", *several_codes(records.all)]
     measured = [(kind, [one for one in records.all if one["input"] == kind.name]) for kind in kinds]
     rows = [(kind, found) for kind, found in measured if found and kind.name in TARGETS]
-    head: Sequence[str] = ("input", "seeds", "first", "next", "target", "memory", "target", "database", "PostgreSQL")
+    head: Sequence[str] = ("input", "seeds", "first", "next", "target", "memory", "target", "database", "gain", "PostgreSQL")
     lines += table(head, [_run_row(kind, found) for kind, found in rows])
     lines += ["", "## Steps", "", "Seconds of each step of a tenant's last run.", ""]
     lines += table(("input", "seeds", "candidates", *STEPS), [_steps_row(kind, found) for kind, found in rows])
@@ -50,7 +51,8 @@ def _run_row(kind: Input, records: Sequence[Record]) -> list[str]:
     first = spread([one["first_s"] for one in records], _seconds)
     following = spread([value for one in records for value in one["next_s"]], _seconds)
     held, stored = (spread([one[name] for one in records], _gib) for name in ("peak_gib", "database_gib"))
-    return [kind.title, str(len(records)), first, following, seconds, held, memory, stored, "not yet"]
+    gain = spread([gain_pct(one) for one in records], lambda value: f"{value:.2f} %")
+    return [kind.title, str(len(records)), first, following, seconds, held, memory, stored, gain, "not yet"]
 
 
 def _steps_row(kind: Input, records: Sequence[Record]) -> list[str]:
@@ -67,6 +69,12 @@ def _growth_row(kind: Input, records: Sequence[Record], base_us: Sequence[float]
     candidates = spread([one["candidate_count"] for one in records], _count)
     start = [f"{GROWTH[kind.name]:,}", str(len(records)), candidates, *costs, spread(totals, _us), ratio]
     return [*start, spread([one["peak_gib"] for one in records], _gib), spread(held, _count)]
+
+
+def gain_pct(record: Record) -> float:
+    """The last run's gain over leaving every unlocked loan out, in percent of its proven bound's."""
+    value, least, most = (float(record[name]) for name in ("value", "baseline_value", "upper_bound"))
+    return 100 * (value - least) / (most - least)
 
 
 def total_us(record: Record) -> float:

@@ -85,6 +85,7 @@ def test_every_target_is_of_an_input_that_is_measured() -> None:
 def whole(name: str, candidates: int, seconds: float, *following: float) -> Record:
     steps = {"read_inputs": 1.0, "candidate_builder": 2.0, "allocation": 4.0, "write_outputs": 0.5, "ue": 0.25}
     figures = {"candidate_count": candidates, "passes_s": 1.5, "peak_gib": 1.0, "database_gib": 0.25}
+    figures |= {"value": "1003.00", "baseline_value": "1000.00", "upper_bound": "1004.00"}
     return {"input": name, "seed": 1, "what": "sqlite", "first_s": seconds, "next_s": following, "steps_s": steps, **figures}
 
 
@@ -105,7 +106,7 @@ def test_run_rows(records: Records) -> None:
         records.put(record, "code")
     lines = run_report.report([case.kind for case in run.CASES], records)
     first, steps = rows(lines, "demo tenant, improvement limited to 2 s")
-    assert first[1:] == ["1", "7.0 s", "5.5 s (5.0 s to 6.0 s)", "6 s", "1.00 GiB", "-", "0.25 GiB", "not yet"]
+    assert first[1:] == ["1", "7.0 s", "5.5 s (5.0 s to 6.0 s)", "6 s", "1.00 GiB", "-", "0.25 GiB", "75.00 %", "not yet"]
     assert steps[2:] == ["1,000", "1.0 s", "2.0 s", "4.0 s", "0.0 s", "0.2 s", "0.5 s"]
     assert rows(lines, "10,000")[0][-4:] == ["9.00", "1.00", "1.00 GiB", "1,074"]
     assert rows(lines, "30,000")[0][-4:-2] == ["10.00", "1.11"]
