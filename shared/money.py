@@ -1,40 +1,42 @@
 """Exact decimals: the scales of money, prices and rates, the one rounding rule, and conversions to and from scaled integers.
 
 A value is stored, sent and shown as a decimal; inside the engine it is an integer number of its last decimal place
-(cents for amounts, 1e-8 points for prices). Rounding is half away from zero, the databases' rule, and happens here only.
+(cents for amounts, 1e-8 points for prices). Rounding is half away from zero, the databases' rule, and happens here and in
+`shared.digits` only.
 """
 
 from collections.abc import Sequence
-from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-AMOUNT_PLACES = 2
-PRICE_PLACES = 8
-RATE_PLACES = 6
+from shared.digits import (
+    AMOUNT_DIGITS,
+    AMOUNT_PLACES,
+    PRICE_DIGITS,
+    PRICE_PLACES,
+    RATE_DIGITS,
+    RATE_PLACES,
+    TOTAL_DIGITS,
+    WIDE,
+    round_half_away,
+)
 
-AMOUNT = pl.Decimal(14, AMOUNT_PLACES)
-"""Dollars: at most 999,999,999,999.99."""
-PRICE = pl.Decimal(12, PRICE_PLACES)
-"""Points: at most 9,999.99999999."""
-RATE = pl.Decimal(10, RATE_PLACES)
-"""Percent or ratio: at most 9,999.999999."""
-TOTAL = pl.Decimal(20, AMOUNT_PLACES)
-"""A sum of dollars."""
+__all__ = [
+    "AMOUNT", "AMOUNT_PLACES", "PRICE", "PRICE_PLACES", "RATE", "RATE_PLACES", "TOTAL", "Int64Array", "divide_half_away",
+    "divide_half_away_array", "exact", "exact_dot", "from_scaled", "grouped_mean", "points_to_cents", "round_half_away", "scaled",
+    "sum_exact", "to_decimal", "to_scaled", "unscaled",
+]  # fmt: skip
+
+AMOUNT, PRICE = pl.Decimal(*AMOUNT_DIGITS), pl.Decimal(*PRICE_DIGITS)
+RATE, TOTAL = pl.Decimal(*RATE_DIGITS), pl.Decimal(*TOTAL_DIGITS)
 
 Int64Array = npt.NDArray[np.int64]
 
-_WIDE = Context(prec=80, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""Holds every number that is in range of anything here; beyond it operations raise InvalidOperation."""
 _AMOUNT_LIMB = 10**7
 _PRICE_LIMB = 10**4
-
-
-def round_half_away(value: Decimal, places: int) -> Decimal:
-    """Round to `places` decimals, half away from zero."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_WIDE)
 
 
 def exact(value: Decimal, places: int) -> Decimal | None:
@@ -43,7 +45,7 @@ def exact(value: Decimal, places: int) -> Decimal | None:
         rounded = round_half_away(value, places)
     except InvalidOperation:
         return None
-    return rounded.normalize(_WIDE) + 0 if rounded == value else None  # + 0: there is no negative zero
+    return rounded.normalize(WIDE) + 0 if rounded == value else None  # + 0: there is no negative zero
 
 
 def scaled(value: Decimal | int | float | str, places: int) -> int:
@@ -53,7 +55,7 @@ def scaled(value: Decimal | int | float | str, places: int) -> int:
     """
     try:
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        return int(round_half_away(number, places).scaleb(places, _WIDE))
+        return int(round_half_away(number, places).scaleb(places, WIDE))
     except (InvalidOperation, OverflowError, ValueError) as error:
         raise ValueError(f"{value!r} is not a finite number") from error
 

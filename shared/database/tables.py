@@ -10,102 +10,86 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from polars import Decimal as Dtype
 
-from shared.database.types import Exact, UtcDateTime
-from shared.money import AMOUNT, PRICE, RATE, TOTAL
+from shared.database.output_tables import OUTPUT_TABLES, SWITCH_SIDES
+from shared.database.table import (
+    AMOUNT,
+    BOOLEAN,
+    BOUND,
+    DATE,
+    ID,
+    INTEGER,
+    NAME,
+    PRICE,
+    RATE,
+    SCHEMA,
+    TEXT,
+    TOLERANCE,
+    Kind,
+    by_name,
+    metadata,
+    new_table,
+)
+from shared.database.types import UtcDateTime
 
-SCHEMA = "powerfill"
+__all__ = [
+    "ACTIVE_STATUSES", "AUDIT_TABLES", "CONFIG_TABLES", "EMBEDDED_TABLE", "LENDER_TABLES", "OUTPUT_TABLES", "SCHEMA",
+    "SCHEMA_REVISION", "SQLITE_SCHEMAS", "SWITCH_SIDES", "current_view", "metadata", "optional_columns",
+]  # fmt: skip
+
 SQLITE_SCHEMAS: Mapping[str | None, str | None] = {SCHEMA: None}
 """The schema_translate_map of SQLite connections."""
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The Alembic revision these tables are at."""
 
 ACTIVE_STATUSES = ("PENDING", "PRE_PROCESSING", "ALLOCATING", "POST_PROCESSING")
 """The states in which a run blocks another of its tenant, as the filtered unique index has them."""
 
-metadata = sa.MetaData()
-
-_TOLERANCE = Dtype(10, 8)
-_PERCENT = Dtype(18, 6)
-_BOUND = Dtype(18, 6)
-
-_Kind = sa.types.TypeEngine[Any] | Dtype
-
-ID, NAME, TEXT = sa.Unicode(100), sa.Unicode(200), sa.Unicode()
-INTEGER, DATE, BOOLEAN = sa.BigInteger(), sa.Date(), sa.Boolean()
-
-
-def _table(
-    name: str, columns: Mapping[str, _Kind], key: tuple[str, ...], optional: tuple[str, ...] = (), schema: str | None = None
-) -> sa.Table:
-    """A table whose key columns are never null; every other column may be, rows that lack something are the run's affair."""
-    table = sa.Table(name, metadata, schema=schema)
-    for column, kind in columns.items():
-        sql_type = Exact(kind.precision or 38, kind.scale) if isinstance(kind, Dtype) else kind
-        is_key = column in key
-        table.append_column(
-            sa.Column(
-                column,
-                sql_type,
-                primary_key=is_key,
-                autoincrement=False,
-                nullable=not is_key,
-                info={"optional": column in optional},
-            )
-        )
-    return table
-
-
-def _by_name(*tables: sa.Table) -> dict[str, sa.Table]:
-    return {table.name: table for table in tables}
-
-
-LENDER_TABLES: Mapping[str, sa.Table] = _by_name(
-    _table("loan", {
+LENDER_TABLES: Mapping[str, sa.Table] = by_name(
+    new_table("loan", {
         "loan_id": ID, "loan_instrument": NAME, "loan_amount": AMOUNT, "note_rate": RATE, "term_months": INTEGER,
         "status_code": NAME, "lock_date": DATE, "lock_expiration_date": DATE, "close_date": DATE, "fico": INTEGER, "ltv": RATE,
         "dti": RATE, "state": NAME, "property_type": NAME, "occupancy": NAME, "purpose": NAME, "units": INTEGER,
         "high_balance": BOOLEAN,
     }, key=("loan_id",), optional=("close_date", "fico", "ltv", "dti")),
-    _table("rmcat_loan", {"loan_id": ID, "segment_name": ID, "risk_status": NAME}, key=("loan_id", "segment_name")),
-    _table("loan_shipped", {"loan_id": ID, "shipped_date": DATE, "investor": NAME}, key=("loan_id",)),
-    _table("pscat_instruments", {
+    new_table("rmcat_loan", {"loan_id": ID, "segment_name": ID, "risk_status": NAME}, key=("loan_id", "segment_name")),
+    new_table("loan_shipped", {"loan_id": ID, "shipped_date": DATE, "investor": NAME}, key=("loan_id",)),
+    new_table("pscat_instruments", {
         "investor_instrument": ID, "investor": NAME, "kind": NAME, "term_months": INTEGER, "coupon": RATE,
         "min_note_over_coupon": RATE, "max_note_over_coupon": RATE, "guaranty_fee": RATE, "servicing_fee": RATE,
         "buyup_multiple": RATE, "buydown_multiple": RATE, "min_pool_amount": AMOUNT, "max_loan_amount": AMOUNT,
     }, key=("investor_instrument",), optional=("coupon", "min_note_over_coupon", "max_note_over_coupon", "max_loan_amount")),
-    _table("pscat_trades", {
+    new_table("pscat_trades", {
         "trade_id": ID, "counterparty": NAME, "investor_instrument": ID, "trade_date": DATE, "settlement_date": DATE,
         "trade_amount": AMOUNT, "pair_off_amount": AMOUNT, "delivered_amount": AMOUNT, "price": PRICE,
-        "tolerance_pct": _TOLERANCE, "status": NAME, "is_phantom": BOOLEAN,
+        "tolerance_pct": TOLERANCE, "status": NAME, "is_phantom": BOOLEAN,
     }, key=("trade_id",), optional=("price",)),
-    _table("pscat_trade_cash_grid", {
+    new_table("pscat_trade_cash_grid", {
         "trade_id": ID, "sequence_number": INTEGER, "rate": RATE, "price": PRICE, "syntax_name": ID,
     }, key=("trade_id", "sequence_number"), optional=("syntax_name",)),
-    _table("pscat_pools", {
+    new_table("pscat_pools", {
         "pool_name": ID, "investor_instrument": ID, "pool_amount": AMOUNT, "settlement_date": DATE, "pool_status": NAME,
     }, key=("pool_name",)),
-    _table("pscat_trades_pools_relation", {"trade_id": ID, "pool_name": ID, "amount": AMOUNT}, key=("trade_id", "pool_name")),
-    _table("pscat_pool_loans", {"pool_name": ID, "loan_id": ID, "posted_date": DATE}, key=("pool_name", "loan_id")),
-    _table("rmcat_todays_prices", {
+    new_table("pscat_trades_pools_relation", {"trade_id": ID, "pool_name": ID, "amount": AMOUNT}, key=("trade_id", "pool_name")),
+    new_table("pscat_pool_loans", {"pool_name": ID, "loan_id": ID, "posted_date": DATE}, key=("pool_name", "loan_id")),
+    new_table("rmcat_todays_prices", {
         "investor_instrument": ID, "settlement_date": DATE, "price": PRICE,
     }, key=("investor_instrument", "settlement_date")),
-    _table("rmusr_payups", {
-        "investor_instrument": ID, "attribute": NAME, "low_value": _BOUND, "high_value": _BOUND, "payup": PRICE, "div_by": RATE,
+    new_table("rmusr_payups", {
+        "investor_instrument": ID, "attribute": NAME, "low_value": BOUND, "high_value": BOUND, "payup": PRICE, "div_by": RATE,
     }, key=(), optional=("div_by",)),
 )  # fmt: skip
 
 
-def _config_table(name: str, columns: Mapping[str, _Kind], key: str, optional: tuple[str, ...] = ()) -> sa.Table:
+def _config_table(name: str, columns: Mapping[str, Kind], key: str, optional: tuple[str, ...] = ()) -> sa.Table:
     """A configuration table: `row_version` counts the changes of a row and is what its etag is made of."""
-    table = _table(name, columns, (key,), optional, SCHEMA)
+    table = new_table(name, columns, (key,), optional, SCHEMA)
     table.append_column(sa.Column("row_version", INTEGER, nullable=False, server_default=sa.text("1"), info={"optional": True}))
     return table
 
 
-CONFIG_TABLES: Mapping[str, sa.Table] = _by_name(
+CONFIG_TABLES: Mapping[str, sa.Table] = by_name(
     _config_table("pfill_sec_rules", {"rule_name": ID, "description": TEXT, "expression": TEXT}, "rule_name"),
     _config_table("pfill_constraints", {
         "constraint_id": ID, "priority": INTEGER, "investor": NAME, "investor_instrument": ID, "rule_name": ID,
@@ -121,75 +105,6 @@ CONFIG_TABLES: Mapping[str, sa.Table] = _by_name(
         "name": ID, "scope": NAME, "target": ID, "measure": NAME, "subject": NAME, "op": NAME, "value": RATE, "enabled": BOOLEAN,
     }, "name"),
     _config_table("pfill_preflight_settings", {"check_code": ID, "enabled": BOOLEAN, "severity": NAME}, "check_code"),
-)  # fmt: skip
-
-
-def _output_table(name: str, columns: Mapping[str, _Kind], key: tuple[str, ...]) -> sa.Table:
-    """An output table; on SQLite its rows are stored by key, those of a run together."""
-    table = _table(name, {"run_id": sa.String(36), **columns}, ("run_id", *key), schema=SCHEMA)
-    table.dialect_options["sqlite"]["with_rowid"] = False
-    return table
-
-
-OUTPUT_TABLES: Mapping[str, sa.Table] = _by_name(
-    _output_table("pfill_cash_market_map", {
-        "loan_instrument": ID, "investor_instrument": ID, "slot_number": INTEGER, "cash_grid_type": NAME, "trade_id": ID,
-        "rate": RATE, "sequence_number": INTEGER, "price": PRICE, "syntax_name": ID, "loan_count": INTEGER, "loan_amount": TOTAL,
-    }, ("loan_instrument", "investor_instrument", "slot_number")),
-    _output_table("pfill_loan2trade_candy_level_01", {
-        "loan_id": ID, "trade_id": ID, "constraint_id": ID, "priority": INTEGER, "price": PRICE, "payup": PRICE, "excess": PRICE,
-        "carry": PRICE, "score": PRICE, "rank": INTEGER, "taken": BOOLEAN,
-    }, ("loan_id", "trade_id")),
-    _output_table("pfill_powerfill_guide", {
-        "loan_id": ID, "loan_instrument": NAME, "loan_amount": AMOUNT, "note_rate": RATE, "status_code": NAME, "trade_id": ID,
-        "counterparty": NAME, "investor": NAME, "investor_instrument": ID, "settlement_date": DATE, "constraint_id": ID,
-        "priority": INTEGER, "pass": NAME, "price": PRICE, "carry": PRICE, "score": PRICE, "best_score": PRICE, "rank": INTEGER,
-        "fallback": PRICE, "value": TOTAL, "current_pool": ID, "recommended_pool": NAME, "pool_action": NAME, "locked": BOOLEAN,
-        "syn_trade_id": NAME, "syn_score": PRICE,
-    }, ("loan_id",)),
-    _output_table("pfill_kickout_guide_01", {
-        "loan_id": ID, "loan_instrument": NAME, "loan_amount": AMOUNT, "note_rate": RATE, "status_code": NAME, "reason": NAME,
-        "reason_detail": TEXT, "nearest_constraint_id": ID, "failed_condition": TEXT, "best_trade_id": ID, "best_score": PRICE,
-        "opportunity_cost": TOTAL, "syn_trade_id": NAME, "syn_score": PRICE, "recommended_action": NAME,
-    }, ("loan_id",)),
-    _output_table("pfill_trade_base", {
-        "trade_id": ID, "counterparty": NAME, "investor": NAME, "investor_instrument": ID, "kind": NAME, "trade_date": DATE,
-        "settlement_date": DATE, "trade_price": PRICE, "trade_amount": AMOUNT, "pair_off_amount": AMOUNT,
-        "delivered_amount": AMOUNT, "need": TOTAL, "lo": TOTAL, "hi": TOTAL, "tolerance_pct": _TOLERANCE,
-        "allocated_amount": TOTAL, "allocated_count": INTEGER, "locked_amount": TOTAL, "pre_session_amount": TOTAL,
-        "pre_session_need": TOTAL, "post_session_need": TOTAL, "space_left": TOTAL, "fill_pct": _PERCENT, "status": NAME,
-        "shortfall": TOTAL, "pair_off_points": PRICE, "pair_off_dollars": TOTAL, "avg_note_rate": RATE, "avg_fico": RATE,
-        "avg_ltv": RATE, "avg_price": PRICE, "avg_score": PRICE, "room_value": PRICE, "fill_value": PRICE,
-    }, ("trade_id",)),
-    _output_table("pfill_cblock_guide", {
-        "constraint_id": ID, "priority": INTEGER, "investor": NAME, "investor_instrument": ID, "rule_name": ID,
-        "candidate_count": INTEGER, "loan_count": INTEGER, "loan_amount": TOTAL, "avg_price": PRICE, "avg_score": PRICE,
-    }, ("constraint_id",)),
-    _output_table("pfill_trade_cblock_base", {
-        "trade_id": ID, "constraint_id": ID, "priority": INTEGER, "candidate_count": INTEGER, "loan_count": INTEGER,
-        "loan_amount": TOTAL, "avg_price": PRICE, "avg_score": PRICE,
-    }, ("trade_id", "constraint_id")),
-    _output_table("pfill_pool_guide", {
-        "loan_id": ID, "trade_id": ID, "pool_name": sa.Unicode(105), "pool_action": sa.Unicode(20), "loan_amount": AMOUNT,
-        "note_rate": RATE, "investor_instrument": ID, "current_pool": ID, "recommended_pool": NAME, "recommended_trade_id": ID,
-        "other_pool": NAME, "other_trade_id": ID, "price": PRICE, "score": PRICE, "gain": TOTAL, "below_minimum": BOOLEAN,
-    }, ("loan_id", "trade_id", "pool_name", "pool_action")),
-    _output_table("pfill_syn_trade_base", {
-        "syn_trade_id": NAME, "investor_instrument": ID, "settlement_date": DATE, "price": PRICE, "loan_count": INTEGER,
-        "loan_amount": TOTAL, "value": TOTAL,
-    }, ("syn_trade_id",)),
-    _output_table("pfill_syn_powerfill_guide_all_rank", {
-        "loan_id": ID, "rank": INTEGER, "syn_trade_id": NAME, "investor_instrument": ID, "settlement_date": DATE, "price": PRICE,
-        "carry": PRICE, "score": PRICE,
-    }, ("loan_id", "rank")),
-    _output_table("pfill_syn_powerfill_guide", {
-        "loan_id": ID, "syn_trade_id": NAME, "investor_instrument": ID, "settlement_date": DATE, "score": PRICE,
-        "taken_score": PRICE, "uplift": PRICE, "recommended_sale": BOOLEAN,
-    }, ("loan_id",)),
-    _output_table("pfill_powerfill_log", {
-        "sequence": INTEGER, "step": NAME, "severity": NAME, "code": NAME, "subject": TEXT, "message": TEXT, "row_count": INTEGER,
-        "examples": TEXT,
-    }, ("sequence",)),
 )  # fmt: skip
 
 
@@ -241,7 +156,7 @@ sa.Index(
 sa.Index("pfill_run_history_started", _RUN_HISTORY.c.tenant_id, _RUN_HISTORY.c.started_at_utc.desc())
 sa.Index("pfill_run_history_submitted", _RUN_HISTORY.c.tenant_id, _RUN_HISTORY.c.submitted_at_utc.desc(), _RUN_HISTORY.c.run_id)
 
-AUDIT_TABLES: Mapping[str, sa.Table] = _by_name(
+AUDIT_TABLES: Mapping[str, sa.Table] = by_name(
     _RUN_HISTORY,
     sa.Table(
         "pfill_run_event",

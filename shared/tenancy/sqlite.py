@@ -21,6 +21,9 @@ _INSTRUCTIONS_BETWEEN_CHECKS = 100_000
 _LOOK_AGAIN_MS = 5
 """How long SQLite itself waits for its one writer's lock. By itself it looks less and less often, down to every 100 ms, and
 would never find a lock that a busy writer lets go for less; `_take_write_lock` goes on from here."""
+_WRITER_CACHE_KIB = 32_000
+"""A transaction of many rows touches pages all over an index that is not in their order. Without room for these each is written
+many times, to the log and, before every statement that changes it, to a temporary file (which is in memory instead)."""
 _NO_SUCH = re.compile(r"no such (?:table|column): (?:\w+\.)*(\w+)|table (\w+) has no column named")
 _NOT_UTF8 = re.compile(r"Could not decode to UTF-8 column '(\w+)'")
 _WRITTEN = re.compile(
@@ -122,6 +125,8 @@ def _prepare_connections(engine: sa.Engine, timeouts: Timeouts, *, read_only: bo
         if not read_only:
             cursor = dbapi_connection.cursor()
             cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute(f"PRAGMA cache_size=-{_WRITER_CACHE_KIB}")
+            cursor.execute("PRAGMA temp_store=MEMORY")
             cursor.execute(f"PRAGMA busy_timeout={_LOOK_AGAIN_MS}")
             cursor.close()
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from services.run_service.domain.run import ACTIVE
 from services.run_service.engine.frames import INPUT_TABLES, OUTPUT_KEYS
 from services.run_service.engine.frames import OUTPUT_TABLES as OUTPUT_FRAMES
+from services.run_service.engine.tables.pool_rows import SWAPPED_IN, SWAPPED_OUT
 from shared.database.bulk import frame_type
 from shared.database.files import GENERATED_KEYS, LOADABLE
 from shared.database.tables import (
@@ -16,6 +17,7 @@ from shared.database.tables import (
     LENDER_TABLES,
     OUTPUT_TABLES,
     SCHEMA,
+    SWITCH_SIDES,
     optional_columns,
 )
 
@@ -83,6 +85,10 @@ def test_lender_tables_are_unqualified(table: sa.Table) -> None:
 
 def test_active_states() -> None:
     assert set(ACTIVE_STATUSES) == {status.value for status in ACTIVE}
+
+
+def test_sides_of_a_switch() -> None:
+    assert set(SWITCH_SIDES) == {SWAPPED_IN, SWAPPED_OUT}
 
 
 def test_every_decimal_fits_a_frame() -> None:

@@ -113,6 +113,23 @@ def chain_over_three_trades() -> RunInputs:
     )  # fmt: skip
 
 
+def every_pool_action() -> RunInputs:
+    """TBA trade T1 (400,000, pool P1) takes New York's loans, the cash trade K (100,000) California's; all at 100.
+
+    L is LOCKED to T1, U goes to K: UNPOOLED, out of P1. J, in no pool, is JOINING P1, R is REMAINING there, S is SWITCHING to it:
+    SWAPPED_OUT of P2, whose trade T2 settles too late, and SWAPPED_IN to P1. G (500,000), in P1, fits no trade: LEAVING.
+    400,000 + 100,000 on trades, less 31.25 each for S and U, which leave a pool; G outside at 99: 495,000. In all 994,937.50.
+    """
+    loans = [loan(name, state="NY") for name in "LJRS"] + [loan("U", state="CA"), loan("G", 500_000, state="NY")]
+    rules = [rule(state, f'{{"field":"state","op":"eq","value":"{state}"}}') for state in ("NY", "CA")]
+    policy = [constraint("C1", rule_name="NY"), constraint("C2", on="C", rule_name="CA")]
+    trades = [trade("T1", 400_000), trade("T2", settles=61), trade("K", on="C")]
+    pools = [pool("P1"), pool("P2"), relation("T1", "P1", 400_000), relation("T2", "P2")]
+    postings = [posting("P1", "U"), posting("P1", "R"), posting("P2", "S"), posting("P1", "G")]
+    kinds = [instrument(), instrument("C", "CASH")]
+    return desk(*loans, *kinds, *rules, *policy, *trades, *pools, *postings, lock("L", "T1"))
+
+
 BEST_VALUES = {
     one_loan_one_trade: "100000.00",
     loan_too_large: "148468.75",
@@ -126,5 +143,6 @@ BEST_VALUES = {
     every_trade_at_a_loss: "137437.50",
     knapsack_of_six: "238650.00",
     chain_over_three_trades: "303000.00",
+    every_pool_action: "994937.50",
 }
 """The best value of each instance, dollars."""

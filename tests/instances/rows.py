@@ -149,6 +149,11 @@ def posting(pool_name: str, loan_id: str, posted: Day = -1) -> Row:
     return Row("pscat_pool_loans", {"pool_name": pool_name, "loan_id": loan_id, "posted_date": day(posted)})
 
 
+def segment(loan_id: str, name: str = "at risk", status: str | None = "in_risk") -> Row:
+    """A risk segment a loan is in."""
+    return Row("rmcat_loan", {"loan_id": loan_id, "segment_name": name, "risk_status": status})
+
+
 def today(price: Number | None, settles: Day = 20, on: str | None = "X") -> Row:
     """Today's price of an instrument for a settlement date."""
     return Row("rmcat_todays_prices", {"investor_instrument": on, "settlement_date": day(settles), "price": price})

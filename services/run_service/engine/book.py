@@ -169,6 +169,20 @@ def current_pools(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     )
 
 
+def first_trades(tables: Mapping[str, pl.DataFrame], trade_rank: Mapping[str, int]) -> pl.DataFrame:
+    """pool_name and trade_id: the first trade, in trade order, of every pool that is related to a known one."""
+    ranks = pl.DataFrame(
+        {"trade_id": list(trade_rank), "rank": list(trade_rank.values())}, schema={"trade_id": pl.String, "rank": pl.Int64}
+    )
+    return (
+        tables["pscat_trades_pools_relation"]
+        .join(ranks, on="trade_id")
+        .sort("pool_name", "rank")
+        .unique("pool_name", keep="first", maintain_order=True)
+        .select("pool_name", "trade_id")
+    )
+
+
 def gather(names: pl.Series, index: Int64Array | SmallArray, name: str) -> pl.Series:
     """The names at these indices; null where the index is -1."""
     positions = pl.Series(index, dtype=pl.Int64)

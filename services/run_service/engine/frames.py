@@ -15,6 +15,8 @@ from shared.money import AMOUNT, PRICE, RATE, TOTAL, to_decimal
 TEXT, DATE, INTEGER, BOOLEAN = pl.String(), pl.Date(), pl.Int64(), pl.Boolean()
 TOLERANCE = pl.Decimal(10, 8)
 """A share of the trade amount: 0.0001 is 0.01 %."""
+PERCENT = pl.Decimal(18, 6)
+"""At most 12 digits before the point."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ OUTPUT_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
         "trade_date": DATE, "settlement_date": DATE, "trade_price": PRICE, "trade_amount": AMOUNT, "pair_off_amount": AMOUNT,
         "delivered_amount": AMOUNT, "need": TOTAL, "lo": TOTAL, "hi": TOTAL, "tolerance_pct": TOLERANCE,
         "allocated_amount": TOTAL, "allocated_count": INTEGER, "locked_amount": TOTAL, "pre_session_amount": TOTAL,
-        "pre_session_need": TOTAL, "post_session_need": TOTAL, "space_left": TOTAL, "fill_pct": pl.Decimal(18, 6),
+        "pre_session_need": TOTAL, "post_session_need": TOTAL, "space_left": TOTAL, "fill_pct": PERCENT,
         "status": TEXT, "shortfall": TOTAL, "pair_off_points": PRICE, "pair_off_dollars": TOTAL, "avg_note_rate": RATE,
         "avg_fico": RATE, "avg_ltv": RATE, "avg_price": PRICE, "avg_score": PRICE, "room_value": PRICE, "fill_value": PRICE,
     },
@@ -177,6 +179,20 @@ OUTPUT_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
         "investor_instrument": TEXT, "current_pool": TEXT, "recommended_pool": TEXT, "recommended_trade_id": TEXT,
         "other_pool": TEXT, "other_trade_id": TEXT, "price": PRICE, "score": PRICE, "gain": TOTAL, "below_minimum": BOOLEAN,
     },
+    "pfill_existing_disposition": {
+        "loan_id": TEXT, "pool": TEXT, "loan_amount": AMOUNT, "note_rate": RATE, "pool_status": TEXT, "is_current_pool": BOOLEAN,
+        "trade_id": TEXT, "at_risk": BOOLEAN, "risk_status": TEXT, "in_scope": BOOLEAN, "recommended_pool": TEXT,
+        "recommended_trade_id": TEXT, "pool_action": TEXT,
+    },
+    "pfill_pooling_guide": {
+        "pool": TEXT, "trade_id": TEXT, "investor_instrument": TEXT, "loan_count": INTEGER, "amount": TOTAL,
+        "target_amount": TOTAL, "fill_pct": PERCENT, "below_minimum": BOOLEAN, "locked_count": INTEGER, "locked_amount": TOTAL,
+        "unpooled_count": INTEGER, "unpooled_amount": TOTAL, "joining_count": INTEGER, "joining_amount": TOTAL,
+        "remaining_count": INTEGER, "remaining_amount": TOTAL, "switching_count": INTEGER, "switching_amount": TOTAL,
+        "leaving_count": INTEGER, "leaving_amount": TOTAL, "swapped_out_count": INTEGER, "swapped_out_amount": TOTAL,
+        "swapped_in_count": INTEGER, "swapped_in_amount": TOTAL, "avg_note_rate": RATE, "avg_fico": RATE, "avg_ltv": RATE,
+        "avg_price": PRICE, "avg_score": PRICE,
+    },
     "pfill_syn_trade_base": {
         "syn_trade_id": TEXT, "investor_instrument": TEXT, "settlement_date": DATE, "price": PRICE, "loan_count": INTEGER,
         "loan_amount": TOTAL, "value": TOTAL,
@@ -187,11 +203,12 @@ OUTPUT_TABLES: Mapping[str, Mapping[str, pl.DataType]] = {
     },
     "pfill_syn_powerfill_guide": {
         "loan_id": TEXT, "syn_trade_id": TEXT, "investor_instrument": TEXT, "settlement_date": DATE, "score": PRICE,
-        "taken_score": PRICE, "uplift": PRICE, "recommended_sale": BOOLEAN,
+        "taken_score": PRICE, "uplift": PRICE, "recommended_sale": BOOLEAN, "loan_instrument": TEXT, "loan_amount": AMOUNT,
+        "trade_id": TEXT,
     },
     "pfill_powerfill_log": {
         "sequence": INTEGER, "step": TEXT, "severity": TEXT, "code": TEXT, "subject": TEXT, "message": TEXT,
-        "row_count": INTEGER, "examples": TEXT,
+        "row_count": INTEGER, "examples": TEXT, "pass": TEXT,
     },
 }  # fmt: skip
 
@@ -204,6 +221,8 @@ OUTPUT_KEYS: Mapping[str, tuple[str, ...]] = {
     "pfill_cblock_guide": ("constraint_id",),
     "pfill_trade_cblock_base": ("trade_id", "constraint_id"),
     "pfill_pool_guide": ("loan_id", "trade_id", "pool_name", "pool_action"),
+    "pfill_existing_disposition": ("loan_id", "pool"),
+    "pfill_pooling_guide": ("pool",),
     "pfill_syn_trade_base": ("syn_trade_id",),
     "pfill_syn_powerfill_guide_all_rank": ("loan_id", "rank"),
     "pfill_syn_powerfill_guide": ("loan_id",),

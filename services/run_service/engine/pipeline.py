@@ -30,9 +30,11 @@ from services.run_service.engine.summary import summarise
 from services.run_service.engine.tables.allocation_guide import allocation_guide
 from services.run_service.engine.tables.candidates import candidate_table
 from services.run_service.engine.tables.constraint_blocks import constraint_blocks
+from services.run_service.engine.tables.existing_disposition import existing_disposition
 from services.run_service.engine.tables.kickouts import kickouts
 from services.run_service.engine.tables.log import RunLog
 from services.run_service.engine.tables.pool_rows import pool_rows
+from services.run_service.engine.tables.pooling_guide import pooling_guide
 from services.run_service.engine.tables.trade_recap import trade_recap
 
 STEPS = (
@@ -106,6 +108,8 @@ def run_pipeline(inputs: RunInputs, options: RunOptions, progress: Progress, sto
         "pfill_cblock_guide": lambda: by_constraint,
         "pfill_trade_cblock_base": lambda: by_trade_and_constraint,
         "pfill_pool_guide": lambda: pool_guide,
+        "pfill_existing_disposition": lambda: existing_disposition(ledger, pools),
+        "pfill_pooling_guide": lambda: pooling_guide(ledger, pools),
         "pfill_syn_trade_base": lambda: unconstrained.trades,
         "pfill_syn_powerfill_guide_all_rank": lambda: unconstrained.ranks,
         "pfill_syn_powerfill_guide": lambda: unconstrained.best,

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import polars as pl
 
-from services.run_service.engine.book import POOLED_KINDS, Book, BoolArray, Int32Array, current_pools, gather
+from services.run_service.engine.book import POOLED_KINDS, Book, BoolArray, Int32Array, current_pools, first_trades, gather
 from services.run_service.engine.optimise.problem import leaves_pool
 from shared.money import Int64Array, to_scaled
 
@@ -90,12 +90,11 @@ def guide_pools(book: Book, trade: Int32Array) -> PoolGuide:
     _spread(trade[order].astype(np.int64), loans.amount[order], first.astype(np.int64), room, spread)
     target[order[spread >= 0]] = pools.related_pool[spread[spread >= 0]]
 
-    proposed = pl.select(pl.concat_str(pl.lit("NEW-"), book.trades.ids).alias("pool")).to_series()
     recommended = pl.select(
         pl.when(pl.Series(target >= 0))
         .then(gather(pools.names, target, "pool"))
         .when(pl.Series(on_pooled))
-        .then(gather(proposed, trade, "pool"))
+        .then(gather(proposed_pools(book), trade, "pool"))
         .otherwise(pl.lit(""))
         .alias("recommended_pool")
     ).to_series()
@@ -109,18 +108,18 @@ def guide_pools(book: Book, trade: Int32Array) -> PoolGuide:
     )
 
 
+def proposed_pools(book: Book) -> pl.Series:
+    """The name of the pool that each trade gets if it is pooled and has none."""
+    return pl.select(pl.concat_str(pl.lit("NEW-"), book.trades.ids).alias("pool")).to_series()
+
+
 def _forming_pools(book: Book) -> Pools:
     forming = book.tables["pscat_pools"].filter(pl.col("pool_status") == "FORMING").select("pool_name").sort("pool_name")
     names = forming["pool_name"]
     number = {name: index for index, name in enumerate(names)}
     place = {trade_id: index for index, trade_id in enumerate(book.trades.ids)}
     relation = book.tables["pscat_trades_pools_relation"].join(forming, on="pool_name", how="semi")
-    ranks = pl.DataFrame(
-        {"trade_id": list(book.trade_rank), "rank": list(book.trade_rank.values())},
-        schema={"trade_id": pl.String, "rank": pl.Int64},
-    )
-    firsts = relation.join(ranks, on="trade_id").sort("pool_name", "rank").unique("pool_name", keep="first", maintain_order=True)
-    first_by_pool = dict(zip(firsts["pool_name"], firsts["trade_id"], strict=True))
+    first_by_pool = dict(first_trades(book.tables, book.trade_rank).iter_rows())
     ordered = (
         relation.select(
             trade=pl.col("trade_id").replace_strict(place, default=-1, return_dtype=pl.Int64),

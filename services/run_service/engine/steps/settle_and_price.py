@@ -40,6 +40,8 @@ def trade_base(book: Book) -> pl.DataFrame:
 def cash_market_map(book: Book, pricer: Pricer, slots: pl.DataFrame) -> pl.DataFrame:
     """A row per (product in the pipeline, cash instrument), or per slot where step 1 ran, with the cash_grid_type.
 
+    Slots are numbered from 1; a row without one has slot_number 0.
+
     NOTE_RATE: an open trade has a grid; TODAYS_PRICE: there is only a daily price; NONE: neither.
     """
     products = book.loans.frame.select("loan_instrument").filter(pl.col("loan_instrument").fill_null("") != "").unique()
@@ -55,9 +57,10 @@ def cash_market_map(book: Book, pricer: Pricer, slots: pl.DataFrame) -> pl.DataF
         {"investor_instrument": cash, "cash_grid_type": types},
         schema={"investor_instrument": pl.String, "cash_grid_type": pl.String},
     )
+    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("loan_instrument", "investor_instrument")
     return (
         products.join(market, how="cross")
         .join(slots, on=["loan_instrument", "investor_instrument"], how="left")
         .sort("loan_instrument", "investor_instrument", "trade_id", "rate", "sequence_number")
-        .with_columns(slot_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("loan_instrument", "investor_instrument"))
+        .with_columns(slot_number=pl.when(pl.col("trade_id").is_null()).then(pl.lit(0, dtype=pl.Int64)).otherwise(number))
     )

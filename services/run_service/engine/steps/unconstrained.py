@@ -75,7 +75,7 @@ def _ranks(ledger: Ledger, first: int, end: int) -> pl.DataFrame:
 
 
 def _best(ledger: Ledger) -> pl.DataFrame:
-    """Each loan's best synthetic trade with its uplift over what the loan got."""
+    """Each loan, the trade it got, and its best synthetic trade with its uplift over what the loan got."""
     book, synthetic = ledger.book, ledger.synthetic
     loans = np.nonzero(ledger.best_synthetic >= 0)[0]
     best = ledger.best_synthetic[loans]
@@ -91,5 +91,8 @@ def _best(ledger: Ledger) -> pl.DataFrame:
             from_scaled(ledger.score[loans], PRICE, priced, "taken_score"),
             from_scaled(score - ledger.score[loans], PRICE, priced, "uplift"),
             pl.Series("recommended_sale", ledger.trade[loans] < 0),
+            book.loans.frame["loan_instrument"].gather(loans),
+            book.loans.frame["loan_amount"].gather(loans),
+            gather(book.trades.ids, ledger.trade[loans], "trade_id"),
         ]
     )

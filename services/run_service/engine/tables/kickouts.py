@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 
 from services.run_service.domain.options import RunOptions
-from services.run_service.domain.rules import Rule, compile_rule, conditions_of_conjunction, describe
 from services.run_service.engine.book import DATA_ERRORS, Book, BoolArray, at, gather
 from services.run_service.engine.ledger import Ledger
+from services.run_service.engine.nearest import nearest_constraint
 from services.run_service.engine.reach import Stage
 from services.run_service.engine.rows import BLOCK_LOANS, best_of_rows, spans
 from services.run_service.engine.stop import Stop
@@ -71,27 +71,8 @@ def _nearest(ledger: Ledger, loans: Int64Array) -> tuple[Int64Array, pl.Series]:
     failed = pl.Series("failed_condition", [None] * len(loans), dtype=pl.String)
     if not len(unmatched) or not book.constraints:
         return nearest, failed
-    frame = book.loans.frame[loans[unmatched]]
-    fewest = np.full(len(unmatched), np.iinfo(np.int32).max, dtype=np.int64)
-    texts: list[str] = []
-    text = np.full(len(unmatched), -1, dtype=np.int64)
-    first_of_rule = {constraint.rule_name: index for index, constraint in reversed([*enumerate(book.constraints)])}
-    for rule_name, index in sorted(first_of_rule.items(), key=lambda item: item[1]):  # the first of equally close ones stays
-        rule = book.rules[rule_name]
-        failing, first = _failing(rule, frame)
-        closer = failing < fewest
-        fewest = np.where(closer, failing, fewest)
-        nearest[unmatched[closer]] = index
-        text[closer] = first[closer] + len(texts)
-        texts += [describe(condition) for condition in conditions_of_conjunction(rule)]
-    return nearest, failed.scatter(unmatched, gather(pl.Series(texts, dtype=pl.String), text, "failed_condition"))
-
-
-def _failing(rule: Rule, frame: pl.DataFrame) -> tuple[Int64Array, Int64Array]:
-    """How many conditions of a rule each loan fails, and the first of them."""
-    conditions = conditions_of_conjunction(rule)
-    passed = frame.select(compile_rule(condition).alias(str(k)) for k, condition in enumerate(conditions)).to_numpy()
-    return (~passed).sum(axis=1).astype(np.int64), np.argmin(passed, axis=1).astype(np.int64)
+    nearest[unmatched], text = nearest_constraint(book, loans[unmatched], range(len(book.constraints)))
+    return nearest, failed.scatter(unmatched, text)
 
 
 def _details(ledger: Ledger, loans: Int64Array, frame: pl.DataFrame) -> pl.Expr:

@@ -1,5 +1,11 @@
-"""`pfill_powerfill_log`: what the passes and steps wrote down, and every warning, in order."""
+"""`pfill_powerfill_log`: what the passes and steps wrote down, and every warning, in order.
 
+`code` is that of the finding, PASS for a pass of the allocation (whose name is in `pass`, null in other rows) or STEP for what
+else a step has to say; `subject` is what `row_count` counts, or the table or column a finding is about; `examples` is a JSON list
+of keys.
+"""
+
+import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -27,18 +33,28 @@ class RunLog:
 
     def passed(self, name: str, value: Decimal, allocated_count: int) -> None:
         """A pass of the allocation ended with this value, dollars."""
-        self._add(Step.ALLOCATION, INFO, "PASS", name, f"value {value} after {name}", allocated_count, ())
+        self._add(
+            Step.ALLOCATION, INFO, "PASS", "allocated loans", f"value {value} after {name}", allocated_count, pass_name=name
+        )
 
     def wrote(self, step: Step, subject: str, message: str, row_count: int) -> None:
         """Something a step has to say."""
-        self._add(step, INFO, "STEP", subject, message, row_count, ())
+        self._add(step, INFO, "STEP", subject, message, row_count)
 
     def table(self) -> pl.DataFrame:
         """The log as its output table."""
         return pl.DataFrame(self.rows, schema=dict(OUTPUT_TABLES["pfill_powerfill_log"]), orient="row")
 
     def _add(
-        self, step: Step, severity: str, code: str, subject: str, message: str, row_count: int, examples: tuple[str, ...]
+        self,
+        step: Step,
+        severity: str,
+        code: str,
+        subject: str,
+        message: str,
+        row_count: int,
+        examples: tuple[str, ...] = (),
+        pass_name: str | None = None,
     ) -> None:
         self.rows.append(
             {
@@ -49,6 +65,7 @@ class RunLog:
                 "subject": subject,
                 "message": message,
                 "row_count": row_count,
-                "examples": ", ".join(examples),
+                "examples": json.dumps(examples, ensure_ascii=False),
+                "pass": pass_name,
             }
         )

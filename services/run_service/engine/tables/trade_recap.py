@@ -5,11 +5,8 @@ import polars as pl
 
 from services.run_service.engine.ledger import Ledger
 from services.run_service.engine.steps.pool_guide import PoolGuide
-from shared.money import PRICE, RATE, TOTAL, Int64Array, divide_half_away, from_scaled, grouped_mean, points_to_cents, to_scaled
-
-PERCENT = pl.Decimal(18, 6)
-_PERCENT_LIMIT = 10**18 - 1
-_VAST = 10**12
+from services.run_service.engine.tables.group_figures import averages, percentages
+from shared.money import PRICE, TOTAL, Int64Array, from_scaled, points_to_cents
 
 
 def trade_recap(ledger: Ledger, pools: PoolGuide, base: pl.DataFrame) -> pl.DataFrame:
@@ -37,23 +34,16 @@ def trade_recap(ledger: Ledger, pools: PoolGuide, base: pl.DataFrame) -> pl.Data
             from_scaled(np.maximum(0, trades.need - before), TOTAL, name="pre_session_need"),
             from_scaled(np.maximum(0, trades.need - fill), TOTAL, name="post_session_need"),
             from_scaled(np.maximum(0, trades.hi - fill), TOTAL, name="space_left"),
-            _percent(fill, trades.need),
+            percentages(fill, trades.need, "fill_pct"),
             pl.Series("status", status.tolist(), dtype=pl.String),
             from_scaled(shortfall, TOTAL, name="shortfall"),
             from_scaled(points_to_cents(shortfall, trades.pair_off), TOTAL, name="pair_off_dollars"),
-            *_averages(ledger, allocated, trade),
+            *averages(ledger, allocated, trade, count),
             *_room_values(ledger),
         )
         .filter(pl.Series(trades.in_window))
         .sort("trade_id")
     )
-
-
-def _percent(fill: Int64Array, need: Int64Array) -> pl.Series:
-    """100 * fill / need with 6 decimals; need is positive. Null where it has more than 12 digits before the point."""
-    units = [divide_half_away(part * 10**8, whole) for part, whole in zip(fill.tolist(), need.tolist(), strict=True)]
-    fits = np.array([value < _PERCENT_LIMIT for value in units], dtype=np.bool_)
-    return from_scaled(np.array([min(value, _PERCENT_LIMIT) for value in units], dtype=np.int64), PERCENT, fits, "fill_pct")
 
 
 def _pre_session(ledger: Ledger, pools: PoolGuide) -> Int64Array:
@@ -65,26 +55,6 @@ def _pre_session(ledger: Ledger, pools: PoolGuide) -> Int64Array:
     total = np.zeros(len(book.trades), dtype=np.int64)
     np.add.at(total, pools.pools.related_trade, in_pool[pools.pools.related_pool])
     return total
-
-
-def _averages(ledger: Ledger, allocated: Int64Array, trade: Int64Array) -> list[pl.Series]:
-    """Averages by amount of what each trade got, over the loans that have the figure."""
-    book = ledger.book
-    frame = book.loans.frame[allocated]
-    fico = frame["fico"].clip(-_VAST, _VAST)  # so that its millionths are within int64
-    columns = [
-        ("avg_note_rate", RATE, to_scaled(frame["note_rate"]), frame["note_rate"].is_not_null().to_numpy()),
-        ("avg_fico", RATE, fico.fill_null(0).to_numpy() * 10**6, fico.is_not_null().to_numpy()),
-        ("avg_ltv", RATE, to_scaled(frame["ltv"]), frame["ltv"].is_not_null().to_numpy()),
-        ("avg_price", PRICE, ledger.price[allocated], ledger.priced[allocated]),
-        ("avg_score", PRICE, ledger.score[allocated], ledger.priced[allocated]),
-    ]
-    means = []
-    for name, dtype, values, known in columns:
-        weights = np.where(known, book.loans.amount[allocated], 0)
-        mean, has = grouped_mean(trade, weights, values, len(book.trades))
-        means.append(from_scaled(mean, dtype, has, name))
-    return means
 
 
 def _room_values(ledger: Ledger) -> list[pl.Series]:

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import multiprocessing
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,10 @@ OLD_PAYUPS = "CREATE TABLE rmusr_payups (investor_instrument TEXT, attribute TEX
 
 
 def definitions(path: Path, *kinds: str) -> dict[str, str]:
-    """What a file says of its tables, indexes and views, by name, without quotes."""
+    """What a file says of its tables, indexes and views, by name, without quotes and with single blanks."""
     with contextlib.closing(sqlite3.connect(path)) as plain:
         found = plain.execute("SELECT name, coalesce(sql, ''), type FROM sqlite_master")
-        return {name: sql.replace('"', "") for name, sql, kind in found if kind in kinds}
+        return {name: " ".join(sql.replace('"', "").split()) for name, sql, kind in found if kind in kinds}
 
 
 def prepared(path: Path, *statements: str) -> bytes:
@@ -85,7 +86,20 @@ async def test_the_migrated_database_is_what_the_tables_say(fresh: TenantDatabas
     engine.dispose()
     made = definitions(tmp_path / "made.db", "table", "index")
     migrated = definitions(tmp_path / "fresh.db", "table", "index")
-    assert {name: sql for name, sql in migrated.items() if "pfill_schema_revision" not in name} == made
+    only_migrated = {"sqlite_stat1", *(name for name in migrated if "pfill_schema_revision" in name)}
+    assert {name: sql for name, sql in migrated.items() if name not in only_migrated} == made
+
+
+async def test_sqlite_plans_with_the_sizes_of_runs_whatever_its_own_analysis_said_before(
+    fresh: TenantDatabase, tmp_path: Path
+) -> None:
+    prepared(tmp_path / "fresh.db", "CREATE TABLE loan (loan_id TEXT PRIMARY KEY)", "INSERT INTO loan VALUES ('L1')", "ANALYZE")
+    await migrate(fresh)
+    with contextlib.closing(sqlite3.connect(tmp_path / "fresh.db")) as plain:
+        known = {(table, index): rows for table, index, rows in plain.execute("SELECT tbl, idx, stat FROM sqlite_stat1")}
+    assert known.pop(("loan", "sqlite_autoindex_loan_1")) == "1 1"
+    indexed = {table.name: {index.name for index in table.indexes} for table in OUTPUT_TABLES.values() if table.indexes}
+    assert known.keys() == {(table, index) for table, names in indexed.items() for index in (table, *names)}
 
 
 async def test_every_output_table_has_its_view(fresh: TenantDatabase, tmp_path: Path) -> None:
@@ -98,14 +112,15 @@ def some_row(table: sa.Table, run_id: str) -> dict[str, Any]:
     return {column.name: run_id if column.name == "run_id" else values[column.type.python_type] for column in table.primary_key}
 
 
-async def record(database: TenantDatabase, *runs: Mapping[str, Any]) -> None:
-    """Runs with a row in every output table each."""
+async def record(database: TenantDatabase, *runs: Mapping[str, Any], without: Collection[str] = ()) -> None:
+    """Runs with a row each in every output table but those that are not there yet."""
     async with database.begin() as connection:
         for run in runs:
             given = {"tenant_id": "fresh", "status": "COMPLETE", "submitted_at_utc": NOON, **run}
             await connection.execute(sa.insert(HISTORY).values(given))
-            for table in OUTPUT_TABLES.values():
-                await connection.execute(sa.insert(table).values(some_row(table, run["run_id"])))
+            for name, table in OUTPUT_TABLES.items():
+                if name not in without:
+                    await connection.execute(sa.insert(table).values(some_row(table, run["run_id"])))
 
 
 async def shown(database: TenantDatabase, table: sa.Table) -> list[str]:
@@ -175,6 +190,77 @@ async def test_a_second_migration_changes_nothing(fresh: TenantDatabase, tmp_pat
     assert await shown(fresh, OUTPUT_TABLES["pfill_powerfill_guide"]) == ["a"]
 
 
+async def migrate_to(revision: str, database: TenantDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables as an earlier version of PowerFill made them."""
+    with monkeypatch.context() as patched:
+        patched.setattr("shared.database.migrate.SCHEMA_REVISION", revision)
+        assert (await migrate(database)).after == revision
+
+
+def rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table of a file."""
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        plain.row_factory = sqlite3.Row
+        names = [name for (name,) in plain.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: [dict(row) for row in plain.execute(f"SELECT * FROM {name}")] for name in names}  # noqa: S608 - our names
+
+
+async def test_a_database_of_the_first_revision_is_widened_and_keeps_its_rows(
+    fresh: TenantDatabase, registry: TenantRegistry, connections: TenantConnections, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    await migrate_to("0001", fresh, monkeypatch)
+    new_tables = {"pfill_existing_disposition", "pfill_pooling_guide"}
+    runs: list[dict[str, Any]] = [{"run_id": "old", "submitted_at_utc": NOON - dt.timedelta(hours=1)}, {"run_id": "latest"}]
+    await record(fresh, *runs, without=new_tables)
+    before = rows_of(tmp_path / "fresh.db")
+    assert set(before).isdisjoint(new_tables)
+    assert len(before["pfill_powerfill_log"]) == 2
+
+    result = await migrate(fresh)
+
+    assert (result.before, result.after, result.created_lender_tables) == ("0001", SCHEMA_REVISION, ())
+    after = rows_of(tmp_path / "fresh.db")
+    assert [row for name in new_tables for row in after[name]] == []
+    added: dict[str, dict[str, Any]] = {
+        "pfill_syn_powerfill_guide": dict.fromkeys(("loan_instrument", "loan_amount", "trade_id")),
+        "pfill_powerfill_log": {"pass": None},
+        "pfill_schema_revision": {"version_num": SCHEMA_REVISION},
+    }
+    for name, rows in before.items():
+        assert after[name] == [row | added.get(name, {}) for row in rows], name
+    for name, table in OUTPUT_TABLES.items():
+        assert await shown(fresh, table) == ([] if name in new_tables else ["latest"])
+    registry.add("new", f"sqlite+aiosqlite:///{tmp_path / 'new.db'}")
+    await migrate(await connections.database("new"))
+    kinds = ("table", "index", "view")
+    assert definitions(tmp_path / "fresh.db", *kinds) == definitions(tmp_path / "new.db", *kinds)
+    assert not (await migrate(fresh)).changed
+
+
+@pytest.mark.parametrize(
+    ("examples", "listed"),
+    [
+        (None, None),
+        ("", []),
+        ("L1", ["L1"]),
+        ("L1, L2, P/L3", ["L1", "L2", "P/L3"]),
+        ('say "x", a\\b\tc, two\nlines', ['say "x"', "a\\b\tc", "two\nlines"]),
+    ],
+)
+async def test_examples_of_the_first_revision_become_a_list(
+    fresh: TenantDatabase, monkeypatch: pytest.MonkeyPatch, examples: str | None, listed: list[str] | None
+) -> None:
+    log = OUTPUT_TABLES["pfill_powerfill_log"]
+    await migrate_to("0001", fresh, monkeypatch)
+    async with fresh.begin() as connection:
+        await connection.execute(sa.insert(log).values({"run_id": "r", "sequence": 1, "examples": examples}))
+    await migrate(fresh)
+    async with fresh.connect() as connection:
+        found = (await connection.execute(sa.select(log.c.examples))).scalar_one()
+    assert (None if found is None else json.loads(found)) == listed
+
+
 async def test_two_migrations_at_once(fresh: TenantDatabase) -> None:
     results = await asyncio.gather(migrate(fresh), migrate(fresh), migrate(fresh))
     assert sorted(result.before or "" for result in results) == ["", SCHEMA_REVISION, SCHEMA_REVISION]
@@ -216,7 +302,7 @@ async def test_a_database_that_has_something_gets_no_tables_of_the_lender(
     async with fresh.connect() as connection:
         assert (await connection.scalars(sa.select(EMBEDDED_TABLE.c.table_name))).all() == []
     tables = definitions(tmp_path / "fresh.db", "table")
-    assert {name for name in tables if not name.startswith("pfill_")} <= {"loan", "anything"}
+    assert {name for name in tables if not name.startswith("pfill_")} <= {"loan", "anything", "sqlite_stat1"}
 
 
 @pytest.mark.parametrize(
