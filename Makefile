@@ -6,14 +6,22 @@ INSTALLED := $(VENV)/.installed
 PEERS := build/peers
 SHARED ?= ../shared
 
-.PHONY: kernels demo test test-slow lint proto lock bench bench-peers acceptance venv clean
+.PHONY: kernels demo test debian lint proto lock bench bench-peers acceptance venv clean
 
 demo: kernels         ## the main job on a demo tenant: both services, one run, its reports
 	$(BIN)/powerfill demo
 
-test: kernels         ## the whole suite, fast tests first
+test: kernels debian  ## the whole suite, fast tests first
 	$(BIN)/pytest -n 2 -m "not slow"
 	$(BIN)/pytest -m slow
+
+debian:               ## what tests need of Debian's packages; installed where root asks, otherwise told
+	@command -v soffice >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends libreoffice-calc-nogui >/dev/null; \
+	else \
+		echo "left out: the test that opens an XLSX file in LibreOffice (Debian: libreoffice-calc-nogui, installed by root)"; \
+	fi
 
 lint: venv            ## style, types, layers, contract, generated code
 	$(BIN)/ruff check .
@@ -35,6 +43,7 @@ bench: venv bench-peers ## every script of benchmarks/, hours of it; results und
 	$(BIN)/python -m benchmarks.allocation --shared $(SHARED)
 	$(BIN)/python -m benchmarks.gap --shared $(SHARED)
 	$(BIN)/python -m benchmarks.run --shared $(SHARED)
+	$(BIN)/python -m benchmarks.serving --shared $(SHARED)
 	$(PEERS)/bin/python -m benchmarks.plots
 
 bench-peers: $(PEERS)/.installed ## the environment of the other solvers and of the plot

@@ -41,11 +41,11 @@ def say(console: Console, text: str = "", style: str = "") -> None:
 
 
 def print_error(message: str, lines: Iterable[str] = ()) -> None:
-    """One line `error: ...` and its particulars, to stderr."""
+    """One line `error: ...` and its particulars, to stderr; they are indented by two blanks, which they may have already."""
     console = stderr()
     console.print(Text.assemble(("error:", "bold red"), " ", plain(message)), soft_wrap=True)
     for line in lines:
-        say(console, f"  {line.strip()}")
+        say(console, f"  {line.removeprefix('  ').rstrip()}")
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

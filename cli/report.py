@@ -2,25 +2,25 @@
 
 import asyncio
 import enum
-import io
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
+from google.protobuf.field_mask_pb2 import FieldMask
+from powerfill.report.v1.report_pb2 import ReportHeader, ReportQuery
 
 from cli import arguments
-from cli.clients import Target, report_client
-from cli.console import print_json, say, stderr, stdout
-from cli.exit_codes import CommandError, UsageError
+from cli.clients import ReportClient, Target, report_client
+from cli.console import count, print_json, say, stderr, stdout
+from cli.exit_codes import UsageError
+from cli.pointed_errors import pointed
+from cli.report_files import save_report
 from cli.report_pages import REPORTS, ReportRows, json_rows, read_report
 from cli.report_text import header_lines, print_report
-from cli.whole_files import write_whole
+from cli.whole_files import whole_file
 from cli.wire import header_json
-
-FORMULA_START = r"^([=+\-@\t\r])"
-"""How a text begins that a spreadsheet would take for a formula."""
+from shared.rpc.status import ReceivedError
 
 
 class Format(enum.StrEnum):
@@ -40,8 +40,23 @@ def report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The report.", show_default=False)],
     tenant_id: arguments.TenantId,
     run_id: arguments.RunOption = "",
-    form: Annotated[Format, typer.Option("--format", help="csv and parquet have every column and exact values.")] = Format.TABLE,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many rows; 0: all.")] = 0,
+    form: Annotated[Format, typer.Option("--format", help="A file has every row and column, exact.")] = Format.TABLE,
+    only: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            metavar="EXPRESSION",
+            help="Only the rows for which it holds, for example 'loan_amount > 250000 AND pool_action = \"JOINING\"'.",
+            show_default=False,
+        ),
+    ] = "",
+    order_by: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help="In the order of these columns, for example 'loan_amount desc, loan_id'.", show_default=False
+        ),
+    ] = "",
+    limit: Annotated[int, typer.Option(min=0, help="At most so many rows of a table; 0: all.")] = 0,
     columns: Annotated[
         str, typer.Option(metavar="A,B", help="Only these columns, however wide the terminal.", show_default=False)
     ] = "",
@@ -58,66 +73,66 @@ def report(
 
     Example: powerfill report kickouts demo --limit 20
 
-    Example: powerfill report allocation_guide demo --format csv --out guide.csv
+    Example: powerfill report allocation_guide demo --format xlsx --out guide.xlsx
     """
-    _check(name, form, out, as_json)
+    _check(name, form, out, limit, as_json)
     wanted = _columns(name, columns)
+    query = ReportQuery(run_id=run_id, filter=only, order_by=order_by, read_mask=FieldMask(paths=wanted))
     target = Target.of(server=server, report_server=report_server, local=local, registry=registry)
-    found = asyncio.run(_read(target, name, tenant_id, run_id, limit, wanted))
+    try:
+        if form != Format.TABLE:
+            header = asyncio.run(_save(target, tenant_id, name, form, query, out))
+            for line in header_lines(name, tenant_id, header):
+                say(stderr(), line)
+            if out is not None:
+                say(stderr(), f"{count(header.row_count)} rows in {out}")
+            return
+        found = asyncio.run(_read(target, tenant_id, name, query, limit))
+    except ReceivedError as error:
+        raise pointed(error, query) from None
     if as_json:
-        print_json({"header": header_json(found.header), "rows": json_rows(found.rows)})
-    elif form == Format.TABLE:
-        print_report(stdout(), name, tenant_id, found, all_columns=bool(wanted))
+        beside = {field: json_rows(rows) for field, rows in found.beside.items()}
+        print_json({"header": header_json(found.header), "rows": json_rows(found.columns), **beside})
     else:
-        for line in header_lines(name, tenant_id, found.header):
-            say(stderr(), line)
-        _write(found.rows, form, out)
+        print_report(stdout(), name, tenant_id, found, all_columns=bool(wanted))
 
 
-async def _read(target: Target, name: str, tenant_id: str, run_id: str, limit: int, columns: tuple[str, ...]) -> ReportRows:
+async def _read(target: Target, tenant_id: str, name: str, query: ReportQuery, limit: int) -> ReportRows:
     async with report_client(target, tenant_id) as client:
-        return await read_report(client, name, run_id, limit, columns)
+        return await read_report(client, name, query, limit)
 
 
-def _check(name: str, form: Format, out: Path | None, as_json: bool) -> None:
+async def _save(target: Target, tenant_id: str, name: str, form: Format, query: ReportQuery, out: Path | None) -> ReportHeader:
+    async with report_client(target, tenant_id) as client:
+        return await _save_with(client, name, form.name, query, out)
+
+
+async def _save_with(client: ReportClient, name: str, form: str, query: ReportQuery, out: Path | None) -> ReportHeader:
+    if out is not None:
+        with whole_file(out) as file:
+            return await save_report(client, name, form, query, file)
+    header = await save_report(client, name, form, query, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+    return header
+
+
+def _check(name: str, form: Format, out: Path | None, limit: int, as_json: bool) -> None:
     if name not in REPORTS:
         raise UsageError(f"there is no report {name!r}; there are {', '.join(REPORTS)}")
-    if form == Format.XLSX:
-        raise CommandError("xlsx is not available yet; --format csv opens in a spreadsheet")
     if as_json and (form != Format.TABLE or out):
         raise UsageError("--json prints the report; it goes with neither --format nor --out")
-    if form == Format.PARQUET and out is None:
-        raise UsageError("--format parquet needs --out FILE")
+    if form in (Format.PARQUET, Format.XLSX) and out is None:
+        raise UsageError(f"--format {form} needs --out FILE")
     if form == Format.TABLE and out is not None:
-        raise UsageError("--out needs --format csv or parquet")
+        raise UsageError("--out needs --format csv, parquet or xlsx")
+    if form != Format.TABLE and limit:
+        raise UsageError("--limit is for tables and --json; a file has all rows, --filter chooses among them")
 
 
 def _columns(name: str, text: str) -> tuple[str, ...]:
     wanted = tuple(column.strip() for column in text.split(",") if column.strip())
-    there = REPORTS[name].columns
-    unknown = [column for column in wanted if there and column not in there]
+    there = REPORTS[name].fields
+    unknown = [column for column in wanted if column not in there]
     if unknown:
         raise UsageError(f"{name} has no column {unknown[0]!r}; it has {', '.join(there)}")
     return wanted
-
-
-def _write(rows: pl.DataFrame, form: Format, out: Path | None) -> None:
-    if form == Format.CSV:
-        rows = harmless(rows)
-        if out is None:
-            _to_stdout(rows)
-            return
-    write_whole(out, rows.write_csv if form == Format.CSV else rows.write_parquet)  # type: ignore[arg-type]  # overloads
-    say(stderr(), f"{rows.height} rows in {out}")
-
-
-def harmless(rows: pl.DataFrame) -> pl.DataFrame:
-    """Texts that a spreadsheet would take for a formula get an apostrophe before them."""
-    return rows.with_columns(pl.col(pl.String).str.replace(FORMULA_START, "'${1}"))
-
-
-def _to_stdout(rows: pl.DataFrame) -> None:
-    buffer = io.BytesIO()
-    rows.write_csv(buffer)
-    sys.stdout.buffer.write(buffer.getvalue())
-    sys.stdout.buffer.flush()

@@ -1,146 +1,184 @@
-"""Reports as typed frames: every page of one, read through the report service, in the report's own columns and order."""
+"""Reports as columns: the pages of one, read through the report service, in the contract's columns and order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
-import polars as pl
-from google.protobuf.field_mask_pb2 import FieldMask
-from powerfill.report.v1 import (
-    allocation_guide_pb2,
-    cash_trade_slotting_pb2,
-    constraint_blocks_pb2,
-    existing_disposition_pb2,
-    kickouts_pb2,
-    pool_candidates_pb2,
-    pool_switching_pb2,
-    pooling_guide_pb2,
-    run_log_pb2,
-    run_overview_pb2,
-    synthetic_opportunities_pb2,
-    trade_recap_pb2,
-)
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from powerfill.report.v1 import report_service_pb2
 from powerfill.report.v1.report_pb2 import ReportHeader, ReportQuery
 
 from cli.clients import ReportClient
 from cli.exit_codes import CommandError
-from cli.wire import as_date
-from services.run_service.engine.frames import OUTPUT_KEYS, OUTPUT_TABLES
+from cli.wire import as_date, message_json, moment_text, word
+from shared.rpc.values import enum_words, timestamp_from_proto
 
 PAGE_ROWS = 5000
+
+Cells = Sequence[Any]
+Columns = Mapping[str, Cells]
+"""Rows by column: texts, integers, booleans, Decimal, date, datetime, timedelta, lists of texts or messages; None where unset."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """One report: its RPC and request, and the output table that has its columns (None: not in this version)."""
+    """One report: its number in the contract, and the RPC that gives its pages."""
 
-    rpc: str
-    request: type[Any]
-    table: str | None = None
-
-    @property
-    def columns(self) -> Mapping[str, pl.DataType]:
-        """The columns and their types, in order."""
-        return OUTPUT_TABLES[self.table] if self.table else {}
+    number: int
+    method: MethodDescriptor
 
     @property
-    def key(self) -> tuple[str, ...]:
-        """What identifies a row, and orders the rows."""
-        return OUTPUT_KEYS[self.table] if self.table else ()
+    def fields(self) -> Mapping[str, FieldDescriptor]:
+        """The columns, in order."""
+        return _fields(self.method.output_type.fields_by_name["rows"])
+
+    @property
+    def beside(self) -> Mapping[str, Mapping[str, FieldDescriptor]]:
+        """The columns of what a first page can have beside its rows, by field."""
+        every = self.method.output_type.fields_by_name
+        return {name: _fields(field) for name, field in every.items() if name not in ("header", "rows", "next_page_token")}
 
 
-REPORTS: Mapping[str, Report] = {
-    "allocation_guide": Report("GetAllocationGuide", allocation_guide_pb2.GetAllocationGuideRequest, "pfill_powerfill_guide"),
-    "kickouts": Report("GetKickouts", kickouts_pb2.GetKickoutsRequest, "pfill_kickout_guide_01"),
-    "trade_recap": Report("GetTradeRecap", trade_recap_pb2.GetTradeRecapRequest, "pfill_trade_base"),
-    "pool_switching": Report("GetPoolSwitching", pool_switching_pb2.GetPoolSwitchingRequest),
-    "pool_candidates": Report("GetPoolCandidates", pool_candidates_pb2.GetPoolCandidatesRequest),
-    "existing_disposition": Report("GetExistingDisposition", existing_disposition_pb2.GetExistingDispositionRequest),
-    "pooling_guide": Report("GetPoolingGuide", pooling_guide_pb2.GetPoolingGuideRequest),
-    "cash_trade_slotting": Report("GetCashTradeSlotting", cash_trade_slotting_pb2.GetCashTradeSlottingRequest),
-    "synthetic_opportunities": Report("GetSyntheticOpportunities", synthetic_opportunities_pb2.GetSyntheticOpportunitiesRequest),
-    "constraint_blocks": Report("GetConstraintBlocks", constraint_blocks_pb2.GetConstraintBlocksRequest),
-    "run_log": Report("GetRunLog", run_log_pb2.GetRunLogRequest),
-    "run_overview": Report("GetRunOverview", run_overview_pb2.GetRunOverviewRequest),
-}
+def _reports() -> Iterator[tuple[str, Report]]:
+    methods = report_service_pb2.DESCRIPTOR.services_by_name["ReportService"].methods_by_name
+    for number, name in enum_words(report_service_pb2.ReportName.DESCRIPTOR).items():
+        yield name.lower(), Report(number, methods[f"Get{name.title().replace('_', '')}"])
+
+
+REPORTS: Mapping[str, Report] = dict(_reports())
 """Every report by name, in the specification's order."""
-
-EXPORTED = tuple(name for name, report in REPORTS.items() if report.table)
-"""The reports that this version has."""
 
 
 @dataclass(frozen=True)
 class ReportRows:
-    """A report of a run: its header, and its rows (or the first of them) as the engine typed them; null where unset."""
+    """A report of a run: its header, its rows (or the first of them), and by field what the first page has beside them."""
 
     header: ReportHeader
-    rows: pl.DataFrame
+    columns: Columns
+    beside: Mapping[str, Columns]
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return len(next(iter(self.columns.values())))
 
 
-async def read_report(
-    client: ReportClient, name: str, run_id: str = "", limit: int = 0, columns: Sequence[str] = ()
-) -> ReportRows:
-    """All rows of a report, or the first `limit`, with all columns or those named; all of one run, whatever happens meanwhile.
+async def read_report(client: ReportClient, name: str, query: ReportQuery, limit: int = 0) -> ReportRows:
+    """All rows of a report that the query selects, or the first `limit`; all of one run, whatever happens meanwhile.
 
     Raises what the client raises, and CommandError for an answer that is not whole.
     """
     report = REPORTS[name]
-    wanted = {column: dtype for column, dtype in report.columns.items() if not columns or column in columns}
-    query = ReportQuery(run_id=run_id, page_size=min(limit or PAGE_ROWS, PAGE_ROWS))
-    if columns:
-        query.read_mask.CopyFrom(FieldMask(paths=wanted))
-    frames: list[pl.DataFrame] = []
+    wanted = {column: field for column, field in report.fields.items() if column in (query.read_mask.paths or report.fields)}
+    asked = ReportQuery()
+    asked.CopyFrom(query)
+    asked.page_size = min(limit or PAGE_ROWS, PAGE_ROWS)
+    columns: dict[str, list[Any]] = {column: [] for column in wanted}
+    beside: Mapping[str, Columns] = {}
     read = 0
     while True:
-        page = await client.page(report.rpc, report.request, query)
-        if not report.table:
-            raise CommandError(f"the server has {name}, this version of the command line has not")
-        frames.append(frame_of(page.rows, wanted))
-        read += frames[-1].height
+        page = await client.page(report.method.name, GetMessageClass(report.method.input_type), asked)
+        for column, cells in columns_of(page.rows, wanted).items():
+            columns[column] += cells
+        read += len(page.rows)
+        if not asked.page_token:
+            beside = {name: _beside(page, name, fields) for name, fields in report.beside.items()}
         if not page.next_page_token or (limit and read >= limit):
             break
-        query.page_token = page.next_page_token
-    rows = pl.concat(frames)
+        asked.page_token = page.next_page_token
     if not limit and read != page.header.row_count:
         raise CommandError(f"{read} rows of {name} came, the run has {page.header.row_count}; try again")
-    return ReportRows(page.header, rows.head(limit) if limit else rows)
+    rows = {column: cells[:limit] if limit else cells for column, cells in columns.items()}
+    return ReportRows(page.header, rows, {field: there for field, there in beside.items() if there})
 
 
-def frame_of(rows: Sequence[Any], columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """The rows of a response, with these columns and types; null where unset.
-
-    Raises CommandError for a decimal that does not fit its column exactly.
-    """
-    return pl.DataFrame([_series(rows, name, dtype) for name, dtype in columns.items()])
+def columns_of(rows: Sequence[Any], fields: Mapping[str, FieldDescriptor]) -> Columns:
+    """These fields of the rows of a response. Raises CommandError for a text that should be a decimal and is none."""
+    return {name: list(_cells(rows, field)) for name, field in fields.items()}
 
 
-def json_rows(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON values: decimals as text, dates in ISO form."""
-    return rows.with_columns(pl.col(pl.Decimal).cast(pl.String), pl.col(pl.Date).dt.to_string("iso")).to_dicts()
+def is_figure(field: FieldDescriptor) -> bool:
+    """Whether a column holds numbers or lengths of time."""
+    if field.message_type is not None:
+        return field.message_type.full_name in ("google.type.Decimal", "google.protobuf.Duration")
+    return field.cpp_type in (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
 
 
-def _series(rows: Sequence[Any], name: str, dtype: pl.DataType) -> pl.Series:
-    if isinstance(dtype, pl.Decimal):
-        return _decimals(pl.Series(name, [getattr(row, name).value or None for row in rows], dtype=pl.String), dtype)
-    return pl.Series(name, list(_cells(rows, name, dtype)), dtype=dtype)
+def json_rows(columns: Columns) -> list[dict[str, Any]]:
+    """Rows as JSON values: decimals as text, dates and moments in ISO form, lengths of time in seconds."""
+    texts = {name: [json_cell(cell) for cell in cells] for name, cells in columns.items()}
+    return [dict(zip(texts, row, strict=True)) for row in zip(*texts.values(), strict=True)]
 
 
-def _cells(rows: Sequence[Any], name: str, dtype: pl.DataType) -> Iterator[Any]:
-    values = (getattr(row, name) for row in rows)
-    if dtype == pl.Date:
-        return (as_date(value) for value in values)
-    if dtype == pl.String:
+def json_cell(cell: Any) -> Any:
+    """One cell as a JSON value."""
+    match cell:
+        case Decimal():
+            return f"{cell:f}"
+        case dt.datetime():
+            return moment_text(cell)
+        case dt.date():
+            return cell.isoformat()
+        case dt.timedelta():
+            return cell.total_seconds()
+        case list():
+            return [json_cell(item) for item in cell]
+        case Message():
+            return message_json(cell)
+        case _:
+            return cell
+
+
+def _fields(field: FieldDescriptor) -> Mapping[str, FieldDescriptor]:
+    """The fields of the messages that a field holds."""
+    return cast("Descriptor", field.message_type).fields_by_name
+
+
+def _beside(page: Any, name: str, fields: Mapping[str, FieldDescriptor]) -> Columns:
+    """A field of the response by column; empty where it is not set."""
+    if page.DESCRIPTOR.fields_by_name[name].is_repeated:
+        rows = getattr(page, name)
+    else:
+        rows = [getattr(page, name)] if page.HasField(name) else []
+    return columns_of(rows, fields) if rows else {}
+
+
+def _cells(rows: Sequence[Any], field: FieldDescriptor) -> Iterator[Any]:
+    values = (getattr(row, field.name) for row in rows)
+    if field.is_repeated:
+        return (list(value) or None for value in values)
+    if field.message_type is not None and field.message_type.full_name == "google.type.Decimal":
+        return (_decimal(field.name, value.value) for value in values)
+    if field.enum_type is not None:
+        return (word(field.enum_type, value) or None for value in values)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return (value or None for value in values)
-    if rows and rows[0].DESCRIPTOR.fields_by_name[name].has_presence:
-        return (value if row.HasField(name) else None for row, value in zip(rows, values, strict=True))
+    if field.has_presence:
+        convert = _MESSAGES[field.message_type.full_name] if field.message_type is not None else _same
+        return (convert(value) if row.HasField(field.name) else None for row, value in zip(rows, values, strict=True))
     return values
 
 
-def _decimals(texts: pl.Series, dtype: pl.Decimal) -> pl.Series:
-    """Exact: polars would cut off further places without a word."""
-    if not texts.drop_nulls().str.contains(rf"^-?\d+(\.\d{{1,{dtype.scale}}})?$").all():
-        raise CommandError(f"the server sent a {texts.name} that is no decimal with at most {dtype.scale} places")
-    try:
-        return texts.cast(dtype)
-    except pl.exceptions.InvalidOperationError:
-        raise CommandError(f"the server sent a {texts.name} beyond {dtype.precision} digits") from None
+_DIGITS = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+
+
+def _decimal(name: str, text: str) -> Decimal | None:
+    if text and not _DIGITS.fullmatch(text):
+        raise CommandError(f"the server sent a {name} that is no decimal")
+    return Decimal(text) if text else None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_MESSAGES: Mapping[str, Callable[[Any], Any]] = {
+    "google.type.Date": as_date,
+    "google.protobuf.Timestamp": lambda value: timestamp_from_proto(value, "time"),
+    "google.protobuf.Duration": lambda value: value.ToTimedelta(),
+}

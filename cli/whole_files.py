@@ -3,20 +3,26 @@
 import contextlib
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from cli.exit_codes import CommandError
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then move it there. Raises CommandError where that cannot be."""
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside `path` to write; when the block ends well it takes the place of `path`.
+
+    Raises CommandError where that cannot be.
+    """
     path = path.resolve()
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with _explained(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(part)
+            with part.open("xb") as file:
+                yield file
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -62,7 +62,12 @@ def message_json(message: Message) -> dict[str, Any]:
 
 def time_text(timestamp: Any) -> str:
     """A timestamp in UTC, to the microsecond where it has any."""
-    return timestamp_from_proto(timestamp, "time").isoformat().replace("+00:00", "Z")
+    return moment_text(timestamp_from_proto(timestamp, "time"))
+
+
+def moment_text(moment: dt.datetime) -> str:
+    """A moment in UTC in ISO form."""
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def local_time(timestamp: Any) -> str:

@@ -53,9 +53,9 @@ async def errors(call: Call, proceed: Proceed) -> Any:
         if call.task is None or call.task.cancelling():  # the client went away or its deadline passed
             raise
         await _abort_unexpected(call)  # something that the handler waited for was cancelled; gRPC would leave the client waiting
-    except Exception as error:  # the outermost place: what nobody expected is logged and becomes INTERNAL
-        if isinstance(error, grpc.aio.InternalError) and call.context.done():
-            raise  # the connection broke while answering; gRPC knows
+    except grpc.aio.InternalError as error:  # the connection broke while answering, which gRPC may know only a moment later
+        raise asyncio.CancelledError from error
+    except Exception:  # noqa: BLE001 - the outermost place: what nobody expected is logged and becomes INTERNAL
         await _abort_unexpected(call)
 
 

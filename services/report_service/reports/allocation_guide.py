@@ -5,9 +5,9 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from services.report_service.reports import base
+from services.report_service.reports import base, notes
+from services.report_service.reports.columns import stored
 from services.report_service.reports.freshness import ReportedRun
-from services.report_service.reports.notes import NoteCode
 from shared.database.tables import OUTPUT_TABLES
 from shared.tenancy.database import ReadOnlyTenantDatabase
 
@@ -49,7 +49,7 @@ Row = TypedDict(
 
 def statement(run_id: str, params: Params) -> sa.Select[Any]:
     """The rows of a page."""
-    return base.page_statement(REPORT, run_id, params)
+    return base.run_statement(REPORT, run_id, params)
 
 
 async def fetch(database: ReadOnlyTenantDatabase, params: Params) -> base.Page:
@@ -63,10 +63,12 @@ def _why_empty(run: ReportedRun) -> str:
     return "no loan in scope got a trade; the kickouts say why"
 
 
-REPORT = base.Report(
-    table=OUTPUT_TABLES["pfill_powerfill_guide"],
-    key=("loan_id",),
-    columns=tuple(Row.__annotations__),
-    run_notes=frozenset({NoteCode.UPSTREAM_COLUMN_MISSING, NoteCode.NO_SYNTHETIC_PRICES}),
+_TABLE = OUTPUT_TABLES["pfill_powerfill_guide"]
+
+REPORT = base.RunReport(
+    table=_TABLE,
+    key=base.key("loan_id"),
+    columns=stored(_TABLE, Row.__annotations__),
+    run_notes=notes.SYNTHETIC,
     why_empty=_why_empty,
 )

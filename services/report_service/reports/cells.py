@@ -5,7 +5,7 @@ tolerances 8, rates and percentages 6), a minus sign where negative, never an ex
 them and printed once, a column at a time: on SQLite that takes no Decimal object a cell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,14 +16,22 @@ from shared.database.types import Exact
 Cells = Sequence[Any]
 
 
-def selected(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """The column as a page selects it: decimals without the conversion of their type, everything else as it is."""
-    return sa.type_coerce(column, sa.types.NullType()).label(column.name) if isinstance(column.type, Exact) else column
+def selected(name: str, sql: sa.ColumnElement[Any]) -> sa.Label[Any]:
+    """A column as a page selects it: decimals without the conversion of their type, everything else as it is."""
+    return (sa.type_coerce(sql, sa.types.NullType()) if isinstance(sql.type, Exact) else sql).label(name)
 
 
-def shown(column: sa.Column[Any], cells: Cells) -> Cells:
-    """The cells of a `selected` column as a report shows them; null stays None."""
-    return decimal_texts(cells, column.type.scale) if isinstance(column.type, Exact) else cells
+def shown(kind: sa.types.TypeEngine[Any], cells: Cells) -> Cells:
+    """The cells of a `selected` column of this type as a report shows them; null stays None."""
+    return decimal_texts(cells, kind.scale) if isinstance(kind, Exact) else cells
+
+
+def by_column(rows: Sequence[sa.Row[Any]], kinds: Mapping[str, sa.types.TypeEngine[Any]]) -> dict[str, Cells]:
+    """The first columns of rows as they are shown, by the names and types given; further columns are left out."""
+    if not rows:
+        return dict.fromkeys(kinds, ())
+    cells = zip(*rows, strict=True)
+    return {name: shown(kind, next(cells)) for name, kind in kinds.items()}
 
 
 def decimal_texts(cells: Cells, places: int) -> list[str | None]:

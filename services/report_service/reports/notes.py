@@ -1,7 +1,7 @@
 """What a reader of a report should know: codes with their text, among them why a report is empty."""
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -21,6 +21,8 @@ class NoteCode(enum.StrEnum):
     FILTER_MATCHES_NOTHING = "FILTER_MATCHES_NOTHING"
     UPSTREAM_COLUMN_MISSING = "UPSTREAM_COLUMN_MISSING"
     NO_SYNTHETIC_PRICES = "NO_SYNTHETIC_PRICES"
+    NOT_IN_THIS_RUN = "NOT_IN_THIS_RUN"
+    KEPT_FOR_DIAGNOSIS = "KEPT_FOR_DIAGNOSIS"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ _CODE_OF_FINDING: Mapping[str, NoteCode] = {
     "NO_SYNTHETIC_PRICES": NoteCode.NO_SYNTHETIC_PRICES,
 }
 """The findings of the run log that readers of a report are told of."""
+
+UPSTREAM = frozenset({NoteCode.UPSTREAM_COLUMN_MISSING})
+"""For reports that show prices or decisions: every optional column of the lender's goes into eligibility or price."""
+SYNTHETIC = UPSTREAM | {NoteCode.NO_SYNTHETIC_PRICES}
+"""For reports that show synthetic trades as well."""
 
 
 async def logged(connection: AsyncConnection, run_id: str, codes: Iterable[NoteCode]) -> list[Note]:
@@ -64,14 +71,41 @@ def without_output(run: ReportedRun) -> Note:
     """Why a run that is not COMPLETE has no rows."""
     if run.status.is_active:
         return Note(NoteCode.RUN_IN_PROGRESS, f"no rows yet: run {run.run_id} is {run.status}")
-    ended = "failed" if run.status == RunStatus.FAILED else "was cancelled"
-    text = f"no rows: run {run.run_id} {ended}{_in_step(run.failure_step)}"
-    return Note(NoteCode.RUN_ENDED_WITHOUT_OUTPUT, f"{text}: {run.failure_message}" if run.failure_message else text)
+    return Note(NoteCode.RUN_ENDED_WITHOUT_OUTPUT, f"no rows: run {run.run_id} {_ended(run)}")
+
+
+def kept_for_diagnosis(run: ReportedRun) -> Note:
+    """What the rows of a run are that failed or was cancelled."""
+    text = f"no result: the rows are what run {run.run_id} left for diagnosis; it {_ended(run)}"
+    return Note(NoteCode.KEPT_FOR_DIAGNOSIS, text)
+
+
+def filter_matches_nothing(row_count: int) -> Note:
+    """Why a filter over so many rows leaves none."""
+    return Note(NoteCode.FILTER_MATCHES_NOTHING, f"no rows: none of {row_count} matches the filter")
+
+
+def rows_not_recorded(run: ReportedRun) -> Note:
+    """Why a run of an earlier version has no rows for a report that came after it."""
+    text = f"no rows: run {run.run_id} was made by an earlier version, which did not record them; a new run or a replay does"
+    return Note(NoteCode.NOT_IN_THIS_RUN, text)
+
+
+def columns_not_recorded(run: ReportedRun, columns: Sequence[str]) -> Note:
+    """Which columns are unset in the rows of a run of an earlier version."""
+    text = f"run {run.run_id} was made by an earlier version, which did not record {', '.join(columns)}: they are unset"
+    return Note(NoteCode.NOT_IN_THIS_RUN, text)
 
 
 def nothing_to_report(why: str) -> Note:
     """Why a complete run has no rows for the report."""
     return Note(NoteCode.NOTHING_TO_REPORT, f"no rows: {why}")
+
+
+def _ended(run: ReportedRun) -> str:
+    how = "failed" if run.status == RunStatus.FAILED else "was cancelled"
+    text = f"{how}{_in_step(run.failure_step)}"
+    return f"{text}: {run.failure_message}" if run.failure_message else text
 
 
 def _in_step(step: str) -> str:

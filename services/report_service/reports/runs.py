@@ -65,18 +65,37 @@ async def find_run(connection: AsyncConnection, tenant_id: str, run_id: str) -> 
 
     Raises NOT_FOUND: RUN_NOT_FOUND for a run the tenant does not have, RUN_EXPIRED for one whose outputs retention removed.
     """
-    own = {"tenant_id": tenant_id}
-    latest = await _first(connection, _LATEST_COMPLETE, own)
-    asked = await _first(connection, _BY_ID, {**own, "run_id": run_id}) if run_id else latest
-    if run_id and asked is None:
-        raise run_not_found(run_id, tenant_id)
+    latest = await _first(connection, _LATEST_COMPLETE, {"tenant_id": tenant_id})
+    asked = await _asked(connection, tenant_id, run_id) if run_id else latest
     if asked is not None and asked["outputs_removed"]:
         raise _run_expired(asked["run_id"], tenant_id)
+    return await _judged(connection, tenant_id, asked, latest)
+
+
+async def find_latest(connection: AsyncConnection, tenant_id: str, run_id: str) -> FoundRun:
+    """The tenant's latest complete run, whether or not its outputs are still there.
+
+    Raises NOT_FOUND (RUN_NOT_FOUND) where `run_id` is given and the tenant does not have that run.
+    """
+    if run_id:
+        await _asked(connection, tenant_id, run_id)
+    latest = await _first(connection, _LATEST_COMPLETE, {"tenant_id": tenant_id})
+    return await _judged(connection, tenant_id, latest, latest)
+
+
+async def _judged(connection: AsyncConnection, tenant_id: str, asked: _Row | None, latest: _Row | None) -> FoundRun:
     after = latest or _BEFORE_ALL_RUNS
     position = {"moment": after["submitted_at_utc"], "run_id": after["run_id"]}
-    attempt = _other(await _first(connection, _ATTEMPT_AFTER, {**own, **position}))
+    attempt = _other(await _first(connection, _ATTEMPT_AFTER, {"tenant_id": tenant_id, **position}))
     run = None if asked is None else _reported(asked)
     return FoundRun(run, judge(run, _other(latest), attempt), attempt)
+
+
+async def _asked(connection: AsyncConnection, tenant_id: str, run_id: str) -> _Row:
+    row = await _first(connection, _BY_ID, {"tenant_id": tenant_id, "run_id": run_id})
+    if row is None:
+        raise run_not_found(run_id, tenant_id)
+    return row
 
 
 async def _first(connection: AsyncConnection, statement: sa.Select[Any], values: Mapping[str, object]) -> _Row | None:

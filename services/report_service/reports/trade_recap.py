@@ -5,9 +5,9 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from services.report_service.reports import base
+from services.report_service.reports import base, notes
+from services.report_service.reports.columns import stored
 from services.report_service.reports.freshness import ReportedRun
-from services.report_service.reports.notes import NoteCode
 from shared.database.tables import OUTPUT_TABLES
 from shared.tenancy.database import ReadOnlyTenantDatabase
 
@@ -55,7 +55,7 @@ class Row(TypedDict):
 
 def statement(run_id: str, params: Params) -> sa.Select[Any]:
     """The rows of a page."""
-    return base.page_statement(REPORT, run_id, params)
+    return base.run_statement(REPORT, run_id, params)
 
 
 async def fetch(database: ReadOnlyTenantDatabase, params: Params) -> base.Page:
@@ -68,10 +68,12 @@ def _why_empty(run: ReportedRun) -> str:
     return f"no trade takes part (open, of a known instrument, with an open amount) and settles within {days} days"
 
 
-REPORT = base.Report(
-    table=OUTPUT_TABLES["pfill_trade_base"],
-    key=("trade_id",),
-    columns=tuple(Row.__annotations__),
-    run_notes=frozenset({NoteCode.UPSTREAM_COLUMN_MISSING}),
+_TABLE = OUTPUT_TABLES["pfill_trade_base"]
+
+REPORT = base.RunReport(
+    table=_TABLE,
+    key=base.key("trade_id"),
+    columns=stored(_TABLE, Row.__annotations__),
+    run_notes=notes.UPSTREAM,
     why_empty=_why_empty,
 )

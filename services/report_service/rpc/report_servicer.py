@@ -1,21 +1,51 @@
-"""ReportService: each RPC is a query to a report and its page back. Reports of later versions answer NOT_YET.
+"""ReportService: each RPC but ExportReport is a query to a report and its page back.
 
 An RPC that is not defined here is inherited from the generated base, which `shared.rpc.calls` answers.
 """
 
-import dataclasses
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc.aio
+from google.protobuf.message import Message
 from powerfill.report.v1.allocation_guide_pb2 import GetAllocationGuideRequest, GetAllocationGuideResponse
+from powerfill.report.v1.cash_trade_slotting_pb2 import GetCashTradeSlottingRequest, GetCashTradeSlottingResponse
+from powerfill.report.v1.constraint_blocks_pb2 import GetConstraintBlocksRequest, GetConstraintBlocksResponse
+from powerfill.report.v1.existing_disposition_pb2 import GetExistingDispositionRequest, GetExistingDispositionResponse
 from powerfill.report.v1.kickouts_pb2 import GetKickoutsRequest, GetKickoutsResponse
+from powerfill.report.v1.pool_candidates_pb2 import GetPoolCandidatesRequest, GetPoolCandidatesResponse
+from powerfill.report.v1.pool_switching_pb2 import GetPoolSwitchingRequest, GetPoolSwitchingResponse
+from powerfill.report.v1.pooling_guide_pb2 import GetPoolingGuideRequest, GetPoolingGuideResponse
 from powerfill.report.v1.report_pb2 import ReportQuery
+from powerfill.report.v1.report_service_pb2 import ExportReportRequest, ExportReportResponse
 from powerfill.report.v1.report_service_pb2_grpc import ReportServiceServicer
+from powerfill.report.v1.run_log_pb2 import GetRunLogRequest, GetRunLogResponse
+from powerfill.report.v1.run_overview_pb2 import GetRunOverviewRequest, GetRunOverviewResponse
+from powerfill.report.v1.synthetic_opportunities_pb2 import (
+    GetSyntheticOpportunitiesRequest,
+    GetSyntheticOpportunitiesResponse,
+)
 from powerfill.report.v1.trade_recap_pb2 import GetTradeRecapRequest, GetTradeRecapResponse
 
-from services.report_service.reports import allocation_guide, base, kickouts, trade_recap
+from services.report_service.reports import (
+    allocation_guide,
+    cash_trade_slotting,
+    constraint_blocks,
+    existing_disposition,
+    kickouts,
+    pool_candidates,
+    pool_switching,
+    pooling_guide,
+    run_log,
+    run_overview,
+    synthetic_opportunities,
+    trade_recap,
+)
+from services.report_service.reports.catalogue import ReportModule
 from services.report_service.rpc import mapping
+from services.report_service.rpc.export_servicer import ExportServicer
+from services.report_service.rpc.positions import later_page, position_of
 from shared.rpc.interceptors import current_caller
 from shared.rpc.paging import PageTokens, request_digest
 from shared.tenancy.database import ReadOnlyTenantDatabase
@@ -24,8 +54,7 @@ ReadOnlyDatabases = Callable[[str], Awaitable[ReadOnlyTenantDatabase]]
 """The database of a tenant, for reading alone. Raises TENANT_UNKNOWN."""
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_Fetch = Callable[[ReadOnlyTenantDatabase, base.Params], Awaitable[base.Page]]
-_Response = TypeVar("_Response", GetAllocationGuideResponse, GetKickoutsResponse, GetTradeRecapResponse)
+_Response = TypeVar("_Response", bound=Message)
 
 
 class ReportServicer(ReportServiceServicer):
@@ -33,37 +62,87 @@ class ReportServicer(ReportServiceServicer):
 
     def __init__(self, databases: ReadOnlyDatabases, tokens: PageTokens) -> None:
         self._databases, self._tokens = databases, tokens
+        self._exporting = ExportServicer()
 
-    async def GetAllocationGuide(  # noqa: N802 - the contract's name
+    async def GetAllocationGuide(  # noqa: N802 - the contract's name, as all below
         self, request: GetAllocationGuideRequest, context: _Context
     ) -> GetAllocationGuideResponse:
         """A page of the allocation guide."""
-        return await self._answer(request.query, allocation_guide.fetch, GetAllocationGuideResponse())
+        return await self._answer(request.query, allocation_guide, GetAllocationGuideResponse())
 
-    async def GetKickouts(self, request: GetKickoutsRequest, context: _Context) -> GetKickoutsResponse:  # noqa: N802 - as above
+    async def GetKickouts(self, request: GetKickoutsRequest, context: _Context) -> GetKickoutsResponse:  # noqa: N802
         """A page of the kickouts."""
-        return await self._answer(request.query, kickouts.fetch, GetKickoutsResponse())
+        return await self._answer(request.query, kickouts, GetKickoutsResponse())
 
-    async def GetTradeRecap(self, request: GetTradeRecapRequest, context: _Context) -> GetTradeRecapResponse:  # noqa: N802 - as above
+    async def GetTradeRecap(self, request: GetTradeRecapRequest, context: _Context) -> GetTradeRecapResponse:  # noqa: N802
         """A page of the trade recap."""
-        return await self._answer(request.query, trade_recap.fetch, GetTradeRecapResponse())
+        return await self._answer(request.query, trade_recap, GetTradeRecapResponse())
 
-    async def _answer(self, query: ReportQuery, fetch: _Fetch, response: _Response) -> _Response:
+    async def GetPoolSwitching(  # noqa: N802
+        self, request: GetPoolSwitchingRequest, context: _Context
+    ) -> GetPoolSwitchingResponse:
+        """A page of the pool switching report."""
+        return await self._answer(request.query, pool_switching, GetPoolSwitchingResponse())
+
+    async def GetPoolCandidates(  # noqa: N802
+        self, request: GetPoolCandidatesRequest, context: _Context
+    ) -> GetPoolCandidatesResponse:
+        """A page of the pool candidates."""
+        return await self._answer(request.query, pool_candidates, GetPoolCandidatesResponse())
+
+    async def GetExistingDisposition(  # noqa: N802
+        self, request: GetExistingDispositionRequest, context: _Context
+    ) -> GetExistingDispositionResponse:
+        """A page of the existing disposition."""
+        return await self._answer(request.query, existing_disposition, GetExistingDispositionResponse())
+
+    async def GetPoolingGuide(self, request: GetPoolingGuideRequest, context: _Context) -> GetPoolingGuideResponse:  # noqa: N802
+        """A page of the pooling guide."""
+        return await self._answer(request.query, pooling_guide, GetPoolingGuideResponse())
+
+    async def GetCashTradeSlotting(  # noqa: N802
+        self, request: GetCashTradeSlottingRequest, context: _Context
+    ) -> GetCashTradeSlottingResponse:
+        """A page of the cash trade slotting."""
+        return await self._answer(request.query, cash_trade_slotting, GetCashTradeSlottingResponse())
+
+    async def GetSyntheticOpportunities(  # noqa: N802
+        self, request: GetSyntheticOpportunitiesRequest, context: _Context
+    ) -> GetSyntheticOpportunitiesResponse:
+        """A page of the synthetic opportunities."""
+        return await self._answer(request.query, synthetic_opportunities, GetSyntheticOpportunitiesResponse())
+
+    async def GetConstraintBlocks(  # noqa: N802
+        self, request: GetConstraintBlocksRequest, context: _Context
+    ) -> GetConstraintBlocksResponse:
+        """A page of the constraint blocks."""
+        return await self._answer(request.query, constraint_blocks, GetConstraintBlocksResponse())
+
+    async def GetRunLog(self, request: GetRunLogRequest, context: _Context) -> GetRunLogResponse:  # noqa: N802
+        """A page of the run log."""
+        return await self._answer(request.query, run_log, GetRunLogResponse())
+
+    async def GetRunOverview(self, request: GetRunOverviewRequest, context: _Context) -> GetRunOverviewResponse:  # noqa: N802
+        """A page of the run overview."""
+        return await self._answer(request.query, run_overview, GetRunOverviewResponse())
+
+    async def ExportReport(  # noqa: N802
+        self, request: ExportReportRequest, context: _Context
+    ) -> AsyncIterator[ExportReportResponse]:
+        """A report as a file."""
+        database = await self._databases(current_caller().tenant_id)
+        async with contextlib.aclosing(self._exporting.responses(request, database)) as responses:
+            async for response in responses:
+                yield response
+
+    async def _answer(self, query: ReportQuery, report: ReportModule, response: _Response) -> _Response:
         """Fill in a response with the page that the query asks for; its token pins the run, so that pages never mix two."""
         caller = current_caller()
         digest = request_digest(caller.tenant_id, query, response.DESCRIPTOR.full_name)
-        fields = mapping.row_fields(response)
-        params = mapping.params_from_proto(query, fields)
+        params = mapping.params_from_proto(query, report.REPORT)
         if query.page_token:
-            run_id, *after = self._tokens.take(query.page_token, digest)
-            params = dataclasses.replace(params, run_id=run_id, after=tuple(after))
-        page = await fetch(await self._databases(caller.tenant_id), params)
-        response.header.CopyFrom(mapping.header_to_proto(page.header))
-        await mapping.add_rows(response.rows, fields, page)
-        response.next_page_token = self._next_token(page, digest)
+            params = later_page(params, report.REPORT, self._tokens.take(query.page_token, digest))
+        page = await report.fetch(await self._databases(caller.tenant_id), params)
+        token = self._tokens.give(position_of(page.next), digest) if page.next is not None else ""
+        await mapping.fill(response, page, token)
         return response
-
-    def _next_token(self, page: base.Page, digest: str) -> str:
-        if page.next_after is None or page.header.run is None:
-            return ""
-        return self._tokens.give((page.header.run.run_id, *page.next_after), digest)

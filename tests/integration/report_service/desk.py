@@ -2,8 +2,9 @@
 
 import contextlib
 import datetime as dt
+import importlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from shared.rpc.client import Connection, connect
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
 from shared.tenancy.registry import TenantRegistry
+from tests.instances.execute import Ran
 
 HISTORY = AUDIT_TABLES["pfill_run_history"]
 DAY = dt.datetime(2026, 4, 17, 12, tzinfo=dt.UTC)
@@ -50,7 +52,7 @@ class Desk:
             "options": json.dumps(OPTIONS), "submitted_at_utc": DAY + dt.timedelta(minutes=minute), "ended_at_utc": ended,
         }  # fmt: skip
         async with self.database.begin() as connection:
-            await connection.execute(sa.insert(HISTORY).values(**values, **given))
+            await connection.execute(sa.insert(HISTORY).values(**(values | given)))
 
     async def end(self, run_id: str, status: str, **given: Any) -> None:
         """End an active run."""
@@ -65,10 +67,20 @@ class Desk:
             await write_frame(connection, table, frame, {"run_id": run_id})
 
     async def complete(self, run_id: str, *, minute: int, kickouts: int = 0, **given: Any) -> None:
-        """A complete run with kickouts L0001, L0002, ..."""
-        counts = json.dumps({KICKOUTS.name: kickouts, GUIDE.name: 0, RECAP.name: 0})
+        """A complete run with kickouts L0001, L0002, ... and nothing else."""
+        counts = json.dumps({**dict.fromkeys(OUTPUT_TABLES, 0), KICKOUTS.name: kickouts})
         await self.run(run_id, minute=minute, output_counts=counts, **given)
         await self.rows(KICKOUTS, run_id, [{"loan_id": f"L{number:04d}", "reason": run_id} for number in range(1, kickouts + 1)])
+
+    async def ran(self, run_id: str, ran: Ran, *, minute: int, status: str = "COMPLETE", tables: Collection[str] = ()) -> None:
+        """Record a run of the engine with its output tables (those named, or all)."""
+        kept = {name: frame for name, frame in ran.result.tables.items() if not tables or name in tables}
+        counts = {name: frame.height for name, frame in kept.items()} if status == "COMPLETE" else {}
+        summary = json.dumps(ran.summary) if status == "COMPLETE" else "{}"
+        await self.run(run_id, status, minute=minute, output_counts=json.dumps(counts), summary=summary)
+        async with self.database.begin() as connection:
+            for name, frame in kept.items():
+                await write_frame(connection, OUTPUT_TABLES[name], frame, {"run_id": run_id})
 
 
 class Desks:
@@ -102,18 +114,31 @@ class Client:
     stub: Any
 
     async def guide(self, **query: Any) -> Any:
-        return await self._get("GetAllocationGuide", "allocation_guide", query)
+        return await self.report("allocation_guide", **query)
 
     async def kickouts(self, **query: Any) -> Any:
-        return await self._get("GetKickouts", "kickouts", query)
+        return await self.report("kickouts", **query)
 
     async def recap(self, **query: Any) -> Any:
-        return await self._get("GetTradeRecap", "trade_recap", query)
+        return await self.report("trade_recap", **query)
 
-    async def _get(self, method: str, module: str, query: Mapping[str, Any]) -> Any:
-        module_of = __import__(f"powerfill.report.v1.{module}_pb2", fromlist=["_"])
-        request = getattr(module_of, f"{method}Request")(query=ReportQuery(**query))
+    async def report(self, name: str, **query: Any) -> Any:
+        """A page of the report of this name."""
+        method = f"Get{name.title().replace('_', '')}"
+        messages = importlib.import_module(f"powerfill.report.v1.{name}_pb2")
+        request = getattr(messages, f"{method}Request")(query=ReportQuery(**query))
         return await self.connection.call(getattr(self.stub, method), request)
+
+    async def pages(self, name: str, **query: Any) -> list[Any]:
+        """All pages of a report."""
+        pages = [await self.report(name, **query)]
+        while pages[-1].next_page_token:
+            pages.append(await self.report(name, **query, page_token=pages[-1].next_page_token))
+        return pages
+
+    async def rows(self, name: str, **query: Any) -> list[Any]:
+        """The rows of all pages."""
+        return [row for page in await self.pages(name, **query) for row in page.rows]
 
 
 @contextlib.asynccontextmanager

@@ -1,24 +1,18 @@
 """What is refused and how: the status, the reason and the details, over gRPC."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 import pytest
 import sqlalchemy as sa
-from google.protobuf.message_factory import GetMessageClass
-from powerfill.report.v1 import report_service_pb2
-from powerfill.report.v1.report_pb2 import ReportQuery
-from powerfill.report.v1.report_service_pb2 import ExportReportRequest
 
 from shared.database.tables import SCHEMA_REVISION
 from shared.errors import PowerFillError, Reason
 from shared.rpc.status import ReceivedError
 from tests.integration.report_service.desk import HISTORY, Client, Desk, Desks, client_of
-
-METHODS = report_service_pb2.DESCRIPTOR.services_by_name["ReportService"].methods
-BUILT = {"GetAllocationGuide", "GetKickouts", "GetTradeRecap"}
-LATER = [method.name for method in METHODS if method.name not in BUILT and not method.server_streaming]
+from tests.integration.report_service.said import TABLES
 
 
 async def received(call: Any) -> ReceivedError:
@@ -27,24 +21,24 @@ async def received(call: Any) -> ReceivedError:
     return error.value
 
 
-@pytest.mark.parametrize("field", ["filter", "order_by"])
-async def test_filters_and_orders_come_later(client: Client, field: str) -> None:
-    error = await received(client.guide(**{field: "loan_amount"}))
-    assert (error.code, error.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_YET")
-    assert error.metadata == {"what": f"query.{field}"}
+REFUSED: Sequence[tuple[dict[str, Any], str, str]] = [
+    ({"filter": "loan_idd = 1"}, "query.filter", "loan_idd"),
+    ({"filter": "("}, "query.filter", "character 1"),
+    ({"order_by": "loan_idd desc"}, "query.order_by", "loan_idd"),
+    ({"order_by": "loan_id loan_id"}, "query.order_by", "character"),
+    ({"read_mask": {"paths": ["loan_idd"]}}, "query.read_mask", "loan_idd"),
+    ({"page_size": 10_001}, "query.page_size", "10000"),
+]
+"""What no report can be asked: the query, the field that is refused, and what is said of it."""
 
 
-@pytest.mark.parametrize("method", LATER)
-async def test_other_reports_come_later(client: Client, method: str) -> None:
-    request = GetMessageClass(next(one.input_type for one in METHODS if one.name == method))
-    error = await received(client.connection.call(getattr(client.stub, method), request(query=ReportQuery())))
-    assert (error.code, error.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_YET")
-
-
-async def test_exports_come_later(client: Client) -> None:
-    stream = client.connection.stream(client.stub.ExportReport, ExportReportRequest())
-    error = await received(anext(stream))
-    assert (error.code, error.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_YET")
+async def test_what_a_report_cannot_be_asked_names_the_field(client: Client) -> None:
+    for report in [*TABLES, "run_overview"]:
+        for query, field, said in REFUSED:
+            error = await received(client.report(report, **query))
+            assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+            [violation] = error.fields
+            assert (violation.field, said in violation.description) == (field, True), (report, query)
 
 
 async def test_an_unknown_tenant(server: str) -> None:

@@ -1,19 +1,21 @@
 """Pages: sizes, totals, tokens and what they are bound to."""
 
+import hashlib
 import sqlite3
 from typing import Any
 
 import grpc
 import pytest
 import sqlalchemy as sa
-from powerfill.report.v1.report_pb2 import Freshness
-from sqlalchemy.dialects import sqlite
+from itsdangerous import URLSafeSerializer
+from powerfill.report.v1.kickouts_pb2 import GetKickoutsResponse
+from powerfill.report.v1.report_pb2 import Freshness, NoteCode, ReportQuery
 
+from services.report_service.app import running
 from services.report_service.reports import base, kickouts
+from shared.rpc.paging import request_digest
 from shared.rpc.status import ReceivedError
 from tests.integration.report_service.desk import HISTORY, KICKOUTS, Client, Desk, Desks, client_of
-
-SQLITE: sa.Dialect = sqlite.dialect()
 
 
 def loans(answer: Any) -> list[str]:
@@ -132,14 +134,61 @@ async def test_verdict_total_and_rows_are_of_one_moment(desk: Desk, desks: Desks
     assert (await kickouts.fetch(reading, base.Params())).header.run is None
 
 
-@pytest.mark.parametrize("after", [None, ("L0005",)])
-async def test_a_page_is_read_along_the_index_without_sorting(desk: Desk, after: base.Key | None) -> None:
-    """What makes the last page cost what the first does: both are entered by key and end after a page of rows."""
-    statement = kickouts.statement("R1", base.Params(after=after))
-    sql = str(statement.compile(dialect=SQLITE, compile_kwargs={"literal_binds": True})).replace("powerfill.", "")
+async def test_the_total_under_a_filter_is_counted_on_the_first_page_alone(desk: Desk, client: Client) -> None:
+    """The token carries it, as the rows of a complete run do not change."""
+    await desk.complete("R1", minute=1, kickouts=5)
+    query: dict[str, Any] = {"filter": 'loan_id > "L0001"', "page_size": 2}
+    first = await client.kickouts(**query)
+    assert (loans(first), first.header.row_count) == (["L0002", "L0003"], 4)
     with sqlite3.connect(desk.path) as connection:
-        plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        connection.execute(f"DELETE FROM {KICKOUTS.name} WHERE loan_id < 'L0004'")  # noqa: S608
     connection.close()
-    [step] = plan
-    assert step.startswith(f"SEARCH {KICKOUTS.name} USING")
-    assert ("(run_id=? AND loan_id>?)" if after else "(run_id=?)") in step
+    second = await client.kickouts(**query, page_token=first.next_page_token)
+    assert (loans(second), second.header.row_count, second.next_page_token) == (["L0004", "L0005"], 4, "")
+
+
+async def test_a_filter_that_matches_nothing_says_of_how_many_rows(desk: Desk, client: Client) -> None:
+    await desk.complete("R1", minute=1, kickouts=5)
+    answer = await client.kickouts(filter='loan_id = "nobody"')
+    assert (answer.header.row_count, len(answer.rows), answer.next_page_token) == (0, 0, "")
+    [note] = answer.header.notes
+    assert (note.code, note.text) == (NoteCode.NOTE_CODE_FILTER_MATCHES_NOTHING, "no rows: none of 5 matches the filter")
+    [note] = (await client.guide(filter='loan_id = "nobody"')).header.notes
+    assert note.code == NoteCode.NOTE_CODE_NOTHING_TO_REPORT
+
+
+async def test_a_token_is_good_for_its_own_filter_and_order_alone(desk: Desk, client: Client) -> None:
+    await desk.complete("R1", minute=1, kickouts=3)
+    query: dict[str, Any] = {"filter": 'reason = "R1"', "order_by": "loan_id desc", "page_size": 1}
+    token = (await client.kickouts(**query)).next_page_token
+    assert loans(await client.kickouts(**query, page_token=token)) == ["L0002"]
+    await refused(client, page_token=token)
+    await refused(client, **(query | {"filter": 'reason = "R2"'}), page_token=token)
+    await refused(client, **(query | {"order_by": "loan_id"}), page_token=token)
+    await refused(client, **query, page_token=token, run_id="R1")
+
+
+@pytest.mark.parametrize(
+    "position",
+    [None, 7, "R1", {}, [], ["R1"], ["R1", 3], ["R1", 3, 7], ["R1", 3, None], ["R1", 3, ["L0001"]], ["R1", "3", "L0001"],
+     ["R1", 3, "L0001", "L0001"], [None, 3, "L0001"], ["R1", -3, "L0001"], ["R1", 3.5, "L0001"]],
+)  # fmt: skip
+async def test_a_token_of_the_right_secret_that_holds_no_position_is_refused(desk: Desk, desks: Desks, position: object) -> None:
+    """As one of another version may be."""
+    await desk.complete("R1", minute=1, kickouts=3)
+    secret = "a secret of two versions"
+    digest = request_digest("acme", ReportQuery(), GetKickoutsResponse.DESCRIPTOR.full_name)
+    signed = URLSafeSerializer(secret, salt="powerfill.page", signer_kwargs={"digest_method": hashlib.sha256})
+    async with running(desks.settings(page_token_secret=secret)) as server, client_of(server.address, "acme") as client:
+        right = signed.dumps([digest, ["R1", 3, "L0001"]])
+        assert loans(await client.kickouts(page_token=right)) == ["L0002", "L0003"]
+        await refused(client, page_token=signed.dumps([digest, position]))
+        await refused(client, page_token=signed.dumps(position))
+
+
+async def test_long_texts_in_the_order_still_lead_to_the_next_page(desk: Desk, client: Client) -> None:
+    await desk.run("R1", minute=1)
+    detail = "".join(chr(0x4E00 + number) for number in range(2000))
+    await desk.rows(KICKOUTS, "R1", [{"loan_id": f"L{number}", "reason_detail": detail} for number in range(3)])
+    pages = await client.pages("kickouts", order_by="reason_detail desc", page_size=1)
+    assert [loans(page) for page in pages] == [["L0"], ["L1"], ["L2"]]

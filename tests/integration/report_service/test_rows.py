@@ -2,38 +2,13 @@
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message import Message
-from powerfill.report.v1.allocation_guide_pb2 import AllocationGuideRow
-from powerfill.report.v1.kickouts_pb2 import KickoutRow
-from powerfill.report.v1.trade_recap_pb2 import TradeRecapRow
 
-from services.report_service.reports import allocation_guide, kickouts, trade_recap
 from shared.rpc.status import ReceivedError
 from tests.integration.report_service.desk import GUIDE, KICKOUTS, RECAP, Client, Desk
-
-REPORTS = [(allocation_guide, GUIDE, AllocationGuideRow), (kickouts, KICKOUTS, KickoutRow), (trade_recap, RECAP, TradeRecapRow)]
-
-
-@pytest.mark.parametrize(("report", "table", "row"), REPORTS)
-def test_columns_are_those_of_the_contract_and_of_the_table(report: Any, table: Any, row: type[Message]) -> None:
-    columns = list(report.Row.__annotations__)
-    assert columns == [field.name for field in row.DESCRIPTOR.fields]
-    assert columns == [column.name for column in table.columns if column.name != "run_id"]
-
-
-def said(row: Message) -> dict[str, Any]:
-    """The fields that are set, decimals by their text and dates in ISO form."""
-    return {field.name: _plain(value) for field, value in row.ListFields()}
-
-
-def _plain(value: Any) -> Any:
-    kind = type(value).__name__
-    return value.value if kind == "Decimal" else dt.date(value.year, value.month, value.day) if kind == "Date" else value
-
+from tests.integration.report_service.said import said
 
 ALLOCATED = {
     "loan_id": "L1", "loan_instrument": "CONV30", "loan_amount": Decimal("325000.10"), "note_rate": Decimal("6.625"),

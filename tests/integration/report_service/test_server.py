@@ -51,8 +51,10 @@ async def test_replicas_with_one_secret_take_each_others_tokens(desk: Desk, desk
         client_of(one.address, "acme") as first,
         client_of(two.address, "acme") as second,
     ):
-        token = (await first.kickouts(page_size=1)).next_page_token
-        assert [row.loan_id for row in (await second.kickouts(page_size=1, page_token=token)).rows] == ["L0002"]
+        query = {"page_size": 1, "filter": 'reason = "R1"', "order_by": "recommended_action, loan_id desc"}
+        token = (await first.kickouts(**query)).next_page_token
+        answer = await second.kickouts(**query, page_token=token)
+        assert ([row.loan_id for row in answer.rows], answer.header.row_count) == (["L0001"], 2)
 
 
 def test_settings_come_from_the_environment_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

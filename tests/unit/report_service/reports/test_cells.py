@@ -1,13 +1,14 @@
 """The one form of a decimal: the places of its column, plain digits."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.report_service.reports.cells import decimal_texts, shown
+from services.report_service.reports.cells import by_column, decimal_texts, shown
 from shared.database.types import Exact, sqlite_number
 
 
@@ -41,5 +42,12 @@ def test_what_sqlite_stores_is_printed_as_the_value_that_was_stored(units: int, 
 
 
 def test_only_decimal_columns_become_text() -> None:
-    assert shown(sa.Column("score", Exact(12, 8)), (101, None)) == ["101.00000000", None]
-    assert shown(sa.Column("rank", sa.BigInteger()), (1, None)) == (1, None)
+    assert shown(Exact(12, 8), (101, None)) == ["101.00000000", None]
+    assert shown(sa.BigInteger(), (1, None)) == (1, None)
+
+
+def test_rows_become_columns_and_what_no_name_is_given_for_is_left_out() -> None:
+    kinds: dict[str, sa.types.TypeEngine[Any]] = {"score": Exact(12, 8), "rank": sa.BigInteger()}
+    rows: Any = [(101, 1, "key"), (None, None, "key")]
+    assert by_column(rows, kinds) == {"score": ["101.00000000", None], "rank": (1, None)}
+    assert by_column([], kinds) == {"score": (), "rank": ()}

@@ -43,7 +43,7 @@ class _FreshnessEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Freshness.Va
     FRESHNESS_IN_PROGRESS: _Freshness.ValueType  # 5
     """The run is still active: no rows yet."""
     FRESHNESS_TERMINAL_EMPTY: _Freshness.ValueType  # 6
-    """The run failed or was cancelled: no rows."""
+    """The run failed or was cancelled: no rows but those that some reports keep for diagnosis (NOTE_CODE_KEPT_FOR_DIAGNOSIS)."""
     FRESHNESS_NO_RUN_YET: _Freshness.ValueType  # 7
     """The tenant has no complete run and none was asked for: no rows."""
 
@@ -63,7 +63,7 @@ FRESHNESS_SUPERSEDED_BY_FAILURE: Freshness.ValueType  # 4
 FRESHNESS_IN_PROGRESS: Freshness.ValueType  # 5
 """The run is still active: no rows yet."""
 FRESHNESS_TERMINAL_EMPTY: Freshness.ValueType  # 6
-"""The run failed or was cancelled: no rows."""
+"""The run failed or was cancelled: no rows but those that some reports keep for diagnosis (NOTE_CODE_KEPT_FOR_DIAGNOSIS)."""
 FRESHNESS_NO_RUN_YET: Freshness.ValueType  # 7
 """The tenant has no complete run and none was asked for: no rows."""
 
@@ -89,6 +89,10 @@ class _NoteCodeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_NoteCode.Valu
     """An optional column of the lender's tables was missing; fields that need it are unset."""
     NOTE_CODE_NO_SYNTHETIC_PRICES: _NoteCode.ValueType  # 7
     """The tenant had no synthetic prices; synthetic fields are unset."""
+    NOTE_CODE_NOT_IN_THIS_RUN: _NoteCode.ValueType  # 8
+    """The run was made by an earlier version, which did not record these rows or some of their fields."""
+    NOTE_CODE_KEPT_FOR_DIAGNOSIS: _NoteCode.ValueType  # 9
+    """The rows are what a run that failed or was cancelled left for diagnosis; they are no result."""
 
 class NoteCode(_NoteCode, metaclass=_NoteCodeEnumTypeWrapper):
     """NoteCode is something a reader of a report should know."""
@@ -109,6 +113,10 @@ NOTE_CODE_UPSTREAM_COLUMN_MISSING: NoteCode.ValueType  # 6
 """An optional column of the lender's tables was missing; fields that need it are unset."""
 NOTE_CODE_NO_SYNTHETIC_PRICES: NoteCode.ValueType  # 7
 """The tenant had no synthetic prices; synthetic fields are unset."""
+NOTE_CODE_NOT_IN_THIS_RUN: NoteCode.ValueType  # 8
+"""The run was made by an earlier version, which did not record these rows or some of their fields."""
+NOTE_CODE_KEPT_FOR_DIAGNOSIS: NoteCode.ValueType  # 9
+"""The rows are what a run that failed or was cancelled left for diagnosis; they are no result."""
 
 @typing.final
 class Note(message.Message):
@@ -182,7 +190,7 @@ class ReportHeader(message.Message):
     run_id: builtins.str
     """The run; empty when there is none yet."""
     row_count: builtins.int
-    """Rows of the report on all pages, after the filter."""
+    """Rows of the report on all pages, after the filter. Later pages repeat the first page's count."""
     freshness: Freshness.ValueType
     """How the run stands to the tenant's other runs."""
     status: run_status_pb2.RunStatus.ValueType
@@ -249,9 +257,11 @@ class ReportQuery(message.Message):
     page_size: builtins.int
     """Rows a page: 1 to 10000, default 500."""
     page_token: builtins.str
-    """From the page before; bound to the other fields of the query."""
+    """From the page before; bound to the other fields of the query but page_size. Later pages are of the first page's run."""
     order_by: builtins.str
-    """Columns to order by, for example `loan_amount desc, loan_id`. Empty: the report's key."""
+    """Columns to order by, for example `loan_amount desc, loan_id`; unset cells come first, with `desc` last. The report's key
+    decides between rows that are equal in them. Empty: the report's key.
+    """
     filter: builtins.str
     """An AIP-160 filter over the report's columns, for example `investor = "FNMA" AND loan_amount > 250000`. Empty: all rows."""
     @builtins.property

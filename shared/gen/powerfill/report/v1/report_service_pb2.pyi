@@ -90,23 +90,42 @@ class _ExportFormatEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ExportFor
     EXPORT_FORMAT_UNSPECIFIED: _ExportFormat.ValueType  # 0
     """Not given: refused."""
     EXPORT_FORMAT_PARQUET: _ExportFormat.ValueType  # 1
-    """Apache Parquet with typed columns: the report's rows alone."""
+    """Apache Parquet: decimals with their precision and scale, dates, moments in UTC, integers, booleans, texts, lists of texts;
+    nested rows (the ranks of synthetic opportunities) as lists of structs. The same rows give the same bytes.
+    """
     EXPORT_FORMAT_CSV: _ExportFormat.ValueType  # 2
-    """Comma-separated text in UTF-8 with a heading line; texts that a spreadsheet would take for a formula are made harmless."""
+    """Comma-separated text after RFC 4180 in UTF-8 with a heading line: decimals digit by digit, dates and moments in ISO form,
+    true and false, lists and nested rows as JSON. A text that begins as a formula does in a spreadsheet (=, +, -, @, tab or
+    line end) gets an apostrophe before it; numbers are never changed.
+    """
     EXPORT_FORMAT_XLSX: _ExportFormat.ValueType  # 3
-    """An Office Open XML workbook."""
+    """An Office Open XML workbook with one sheet of at most 1,048,575 rows under a frozen heading with filters: numbers, dates
+    and booleans as such, texts never as formulas or links, lists and nested rows as JSON. A number of more than 15 digits,
+    which a cell cannot hold, is a text, and so is a day before 1900-03-01; a text of more than 16,383 characters is cut.
+    """
 
 class ExportFormat(_ExportFormat, metaclass=_ExportFormatEnumTypeWrapper):
-    """ExportFormat is a file format."""
+    """ExportFormat is a file format. Every format has the report's rows and columns in their order and nothing else: no header, and
+    nothing of what stands beside the rows in a page. What is unset or empty is null or an empty cell; lengths of time are
+    decimal numbers of seconds.
+    """
 
 EXPORT_FORMAT_UNSPECIFIED: ExportFormat.ValueType  # 0
 """Not given: refused."""
 EXPORT_FORMAT_PARQUET: ExportFormat.ValueType  # 1
-"""Apache Parquet with typed columns: the report's rows alone."""
+"""Apache Parquet: decimals with their precision and scale, dates, moments in UTC, integers, booleans, texts, lists of texts;
+nested rows (the ranks of synthetic opportunities) as lists of structs. The same rows give the same bytes.
+"""
 EXPORT_FORMAT_CSV: ExportFormat.ValueType  # 2
-"""Comma-separated text in UTF-8 with a heading line; texts that a spreadsheet would take for a formula are made harmless."""
+"""Comma-separated text after RFC 4180 in UTF-8 with a heading line: decimals digit by digit, dates and moments in ISO form,
+true and false, lists and nested rows as JSON. A text that begins as a formula does in a spreadsheet (=, +, -, @, tab or
+line end) gets an apostrophe before it; numbers are never changed.
+"""
 EXPORT_FORMAT_XLSX: ExportFormat.ValueType  # 3
-"""An Office Open XML workbook."""
+"""An Office Open XML workbook with one sheet of at most 1,048,575 rows under a frozen heading with filters: numbers, dates
+and booleans as such, texts never as formulas or links, lists and nested rows as JSON. A number of more than 15 digits,
+which a cell cannot hold, is a text, and so is a day before 1900-03-01; a text of more than 16,383 characters is cut.
+"""
 
 @typing.final
 class ExportReportRequest(message.Message):

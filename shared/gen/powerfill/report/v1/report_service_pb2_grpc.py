@@ -43,9 +43,9 @@ class ReportServiceStub:
 
     A tenant without a complete run, a run that is active or ended without output, and a filter that matches nothing are no
     errors: the report is empty, its freshness and notes say why. Errors of every RPC: INVALID_ARGUMENT (INVALID_FIELD) for a
-    page size out of range, a column that is not there, a filter that does not parse; INVALID_ARGUMENT (PAGE_TOKEN_INVALID)
-    for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have; FAILED_PRECONDITION
-    (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
+    page size out of range, a column that is not there, a filter or an order that cannot be understood; INVALID_ARGUMENT
+    (PAGE_TOKEN_INVALID) for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have;
+    FAILED_PRECONDITION (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
     """
 
     def __init__(self, channel):
@@ -127,9 +127,9 @@ class ReportServiceServicer:
 
     A tenant without a complete run, a run that is active or ended without output, and a filter that matches nothing are no
     errors: the report is empty, its freshness and notes say why. Errors of every RPC: INVALID_ARGUMENT (INVALID_FIELD) for a
-    page size out of range, a column that is not there, a filter that does not parse; INVALID_ARGUMENT (PAGE_TOKEN_INVALID)
-    for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have; FAILED_PRECONDITION
-    (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
+    page size out of range, a column that is not there, a filter or an order that cannot be understood; INVALID_ARGUMENT
+    (PAGE_TOKEN_INVALID) for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have;
+    FAILED_PRECONDITION (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
     """
 
     def GetAllocationGuide(self, request, context):
@@ -221,9 +221,11 @@ class ReportServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportReport(self, request, context):
-        """ExportReport sends all rows of one report as a file, in chunks. INVALID_ARGUMENT (INVALID_FIELD) without a report or a
-        format, and for a page size or page token; NOT_FOUND (RUN_EXPIRED) past retention. A stream that ends without OK is not
-        the whole file.
+        """ExportReport sends all rows of one report as a file, in chunks. A report without rows is a file without rows; the header
+        says why. INVALID_ARGUMENT (INVALID_FIELD) without a report or a format, for a page size or page token, and for more rows
+        than the format has room for; NOT_FOUND (RUN_EXPIRED) past retention, also when it removes the rows while they are sent;
+        ABORTED (REPORT_CHANGED) when not as many rows came as the header promised. A stream that ends without OK is not the whole
+        file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -311,9 +313,9 @@ class ReportService:
 
     A tenant without a complete run, a run that is active or ended without output, and a filter that matches nothing are no
     errors: the report is empty, its freshness and notes say why. Errors of every RPC: INVALID_ARGUMENT (INVALID_FIELD) for a
-    page size out of range, a column that is not there, a filter that does not parse; INVALID_ARGUMENT (PAGE_TOKEN_INVALID)
-    for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have; FAILED_PRECONDITION
-    (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
+    page size out of range, a column that is not there, a filter or an order that cannot be understood; INVALID_ARGUMENT
+    (PAGE_TOKEN_INVALID) for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have;
+    FAILED_PRECONDITION (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
     """
 
     @staticmethod

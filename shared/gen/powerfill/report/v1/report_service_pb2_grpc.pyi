@@ -44,9 +44,9 @@ class ReportServiceStub:
 
     A tenant without a complete run, a run that is active or ended without output, and a filter that matches nothing are no
     errors: the report is empty, its freshness and notes say why. Errors of every RPC: INVALID_ARGUMENT (INVALID_FIELD) for a
-    page size out of range, a column that is not there, a filter that does not parse; INVALID_ARGUMENT (PAGE_TOKEN_INVALID)
-    for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have; FAILED_PRECONDITION
-    (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
+    page size out of range, a column that is not there, a filter or an order that cannot be understood; INVALID_ARGUMENT
+    (PAGE_TOKEN_INVALID) for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have;
+    FAILED_PRECONDITION (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
     """
 
     @typing.overload
@@ -86,9 +86,11 @@ class ReportServiceStub:
     GetRunOverview: grpc.UnaryUnaryMultiCallable[run_overview_pb2.GetRunOverviewRequest, run_overview_pb2.GetRunOverviewResponse]
     """GetRunOverview gives the tenant's runs with their figures, newest first. Retention removes none of them."""
     ExportReport: grpc.UnaryStreamMultiCallable[report_service_pb2.ExportReportRequest, report_service_pb2.ExportReportResponse]
-    """ExportReport sends all rows of one report as a file, in chunks. INVALID_ARGUMENT (INVALID_FIELD) without a report or a
-    format, and for a page size or page token; NOT_FOUND (RUN_EXPIRED) past retention. A stream that ends without OK is not
-    the whole file.
+    """ExportReport sends all rows of one report as a file, in chunks. A report without rows is a file without rows; the header
+    says why. INVALID_ARGUMENT (INVALID_FIELD) without a report or a format, for a page size or page token, and for more rows
+    than the format has room for; NOT_FOUND (RUN_EXPIRED) past retention, also when it removes the rows while they are sent;
+    ABORTED (REPORT_CHANGED) when not as many rows came as the header promised. A stream that ends without OK is not the whole
+    file.
     """
 
 @typing.type_check_only
@@ -98,9 +100,9 @@ class ReportServiceAsyncStub(ReportServiceStub):
 
     A tenant without a complete run, a run that is active or ended without output, and a filter that matches nothing are no
     errors: the report is empty, its freshness and notes say why. Errors of every RPC: INVALID_ARGUMENT (INVALID_FIELD) for a
-    page size out of range, a column that is not there, a filter that does not parse; INVALID_ARGUMENT (PAGE_TOKEN_INVALID)
-    for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have; FAILED_PRECONDITION
-    (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
+    page size out of range, a column that is not there, a filter or an order that cannot be understood; INVALID_ARGUMENT
+    (PAGE_TOKEN_INVALID) for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have;
+    FAILED_PRECONDITION (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
@@ -137,9 +139,11 @@ class ReportServiceAsyncStub(ReportServiceStub):
     GetRunOverview: aio.UnaryUnaryMultiCallable[run_overview_pb2.GetRunOverviewRequest, run_overview_pb2.GetRunOverviewResponse]  # type: ignore[assignment]
     """GetRunOverview gives the tenant's runs with their figures, newest first. Retention removes none of them."""
     ExportReport: aio.UnaryStreamMultiCallable[report_service_pb2.ExportReportRequest, report_service_pb2.ExportReportResponse]  # type: ignore[assignment]
-    """ExportReport sends all rows of one report as a file, in chunks. INVALID_ARGUMENT (INVALID_FIELD) without a report or a
-    format, and for a page size or page token; NOT_FOUND (RUN_EXPIRED) past retention. A stream that ends without OK is not
-    the whole file.
+    """ExportReport sends all rows of one report as a file, in chunks. A report without rows is a file without rows; the header
+    says why. INVALID_ARGUMENT (INVALID_FIELD) without a report or a format, for a page size or page token, and for more rows
+    than the format has room for; NOT_FOUND (RUN_EXPIRED) past retention, also when it removes the rows while they are sent;
+    ABORTED (REPORT_CHANGED) when not as many rows came as the header promised. A stream that ends without OK is not the whole
+    file.
     """
 
 class ReportServiceServicer:
@@ -148,9 +152,9 @@ class ReportServiceServicer:
 
     A tenant without a complete run, a run that is active or ended without output, and a filter that matches nothing are no
     errors: the report is empty, its freshness and notes say why. Errors of every RPC: INVALID_ARGUMENT (INVALID_FIELD) for a
-    page size out of range, a column that is not there, a filter that does not parse; INVALID_ARGUMENT (PAGE_TOKEN_INVALID)
-    for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have; FAILED_PRECONDITION
-    (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
+    page size out of range, a column that is not there, a filter or an order that cannot be understood; INVALID_ARGUMENT
+    (PAGE_TOKEN_INVALID) for a token of another query; NOT_FOUND (RUN_NOT_FOUND) for a run the tenant does not have;
+    FAILED_PRECONDITION (SCHEMA_VERSION); UNAVAILABLE (TENANT_UNAVAILABLE).
     """
 
     def GetAllocationGuide(
@@ -250,9 +254,11 @@ class ReportServiceServicer:
         request: report_service_pb2.ExportReportRequest,
         context: _ServicerContext,
     ) -> typing.Union[abc.Iterator[report_service_pb2.ExportReportResponse], abc.AsyncIterator[report_service_pb2.ExportReportResponse]]:
-        """ExportReport sends all rows of one report as a file, in chunks. INVALID_ARGUMENT (INVALID_FIELD) without a report or a
-        format, and for a page size or page token; NOT_FOUND (RUN_EXPIRED) past retention. A stream that ends without OK is not
-        the whole file.
+        """ExportReport sends all rows of one report as a file, in chunks. A report without rows is a file without rows; the header
+        says why. INVALID_ARGUMENT (INVALID_FIELD) without a report or a format, for a page size or page token, and for more rows
+        than the format has room for; NOT_FOUND (RUN_EXPIRED) past retention, also when it removes the rows while they are sent;
+        ABORTED (REPORT_CHANGED) when not as many rows came as the header promised. A stream that ends without OK is not the whole
+        file.
         """
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

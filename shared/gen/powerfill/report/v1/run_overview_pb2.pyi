@@ -33,8 +33,9 @@ class GetRunOverviewRequest(message.Message):
     QUERY_FIELD_NUMBER: builtins.int
     @builtins.property
     def query(self) -> report_pb2.ReportQuery:
-        """Which rows, which page; run_id leaves that run alone among the rows, empty: every run. Key: submitted_at descending,
-        run_id.
+        """Which rows, which page; run_id leaves that run alone among the rows, empty: every run. Key: submitted_at and run_id, both
+        descending. Only run_id, status, requested_by, replay_of, submitted_at, started_at, ended_at, failure_step and
+        failure_message can be filtered and ordered by.
         """
 
     def __init__(

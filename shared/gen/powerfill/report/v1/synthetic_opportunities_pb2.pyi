@@ -30,7 +30,7 @@ class GetSyntheticOpportunitiesRequest(message.Message):
     QUERY_FIELD_NUMBER: builtins.int
     @builtins.property
     def query(self) -> report_pb2.ReportQuery:
-        """Which run, which rows, which page. Key: loan_id."""
+        """Which run, which rows, which page. Key: loan_id. All columns but ranks can be filtered and ordered by."""
 
     def __init__(
         self,
