@@ -6,7 +6,7 @@ import importlib
 import re
 import shlex
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 from powerfill.common.v1.run_options_pb2 import RunOptions
 from powerfill.report.v1.report_pb2 import ReportQuery
+from powerfill.report.v1.report_service_pb2 import ExportReportRequest, ExportReportResponse
 from powerfill.report.v1.report_service_pb2_grpc import ReportServiceStub
 from powerfill.run.v1 import run_service_pb2 as pb
 from powerfill.run.v1.run_pb2 import Run
@@ -25,6 +26,10 @@ from shared.rpc.client import Connection, connect
 from shared.rpc.status import ReceivedError
 
 REPORT_DEADLINE_S = 120.0
+COMPARE_DEADLINE_S = 300.0
+VALIDATE_DEADLINE_S = 300.0
+EXPLAIN_DEADLINE_S = 120.0
+"""A service that has just been started loads the engine first."""
 RUNS_A_PAGE = 100
 
 _ADDRESS = re.compile(r"unix:.+|(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}")
@@ -117,10 +122,10 @@ class RunClient(_Client):
         response: pb.CheckReadinessResponse = await self._call(self.stub.CheckReadiness, pb.CheckReadinessRequest())
         return response
 
-    async def compare(self, run_id_a: str, run_id_b: str) -> pb.CompareRunsResponse:
-        """What changed between two runs."""
-        request = pb.CompareRunsRequest(run_id_a=run_id_a, run_id_b=run_id_b)
-        response: pb.CompareRunsResponse = await self._call(self.stub.CompareRuns, request)
+    async def compare(self, run_id_a: str, run_id_b: str, max_moves: int) -> pb.CompareRunsResponse:
+        """What changed between two runs, with at most `max_moves` (0: the server's choice) of the loans that moved."""
+        request = pb.CompareRunsRequest(run_id_a=run_id_a, run_id_b=run_id_b, max_moves=max_moves)
+        response: pb.CompareRunsResponse = await self._call(self.stub.CompareRuns, request, COMPARE_DEADLINE_S)
         return response
 
     async def replay(self, run_id: str) -> Run:
@@ -129,10 +134,17 @@ class RunClient(_Client):
         response: pb.ReplayRunResponse = await self._call(self.stub.ReplayRun, request)
         return response.run
 
+    async def validate(self, requests: AsyncIterable[pb.ValidateAllocationRequest]) -> pb.ValidateAllocationResponse:
+        """Another system's allocation against every hard rule, and beside a run."""
+        method: Any = self.stub.ValidateAllocation
+        with _about(self.address):
+            response: pb.ValidateAllocationResponse = await self.connection.send(method, requests, VALIDATE_DEADLINE_S)
+        return response
+
     async def explain(self, loan_id: str, run_id: str) -> pb.ExplainLoanResponse:
-        """Why a loan went where it did."""
+        """Why a loan of a run (empty: the latest complete one) went where it did."""
         request = pb.ExplainLoanRequest(run_id=run_id, loan_id=loan_id)
-        response: pb.ExplainLoanResponse = await self._call(self.stub.ExplainLoan, request)
+        response: pb.ExplainLoanResponse = await self._call(self.stub.ExplainLoan, request, EXPLAIN_DEADLINE_S)
         return response
 
 
@@ -145,6 +157,10 @@ class ReportClient(_Client):
     async def page(self, rpc: str, request: type[Any], query: ReportQuery) -> Any:
         """A page of the report that this RPC gives."""
         return await self._call(getattr(self.stub, rpc), request(query=query), REPORT_DEADLINE_S)
+
+    def export(self, request: ExportReportRequest) -> AsyncIterator[ExportReportResponse]:
+        """A report as a file: its header, then its bytes."""
+        return self._stream(self.stub.ExportReport, request)
 
 
 @contextlib.asynccontextmanager

@@ -16,12 +16,21 @@ class ExitCode(enum.IntEnum):
     """The run is FAILED."""
     CANCELLED = 4
     """The run is CANCELLED."""
+    RULE_BROKEN = 5
+    """The allocation that was validated breaks a rule."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C before the end was known."""
 
 
 OF_A_RUN = "Exit code: 0 COMPLETE, 3 FAILED, 4 CANCELLED, 2 not allowed, 1 refused or unreachable, 130 interrupted."
 """The codes in words, for the help of commands that wait for a run."""
+
+OF_A_REPLAY = "Exit code: 0 the same answer, 1 another answer, refused or unreachable; otherwise as for a run."
+"""The codes in words, for the help of a replay."""
+
+
+OF_A_VALIDATION = "Exit code: 0 no rule is broken, 5 some are, 2 not allowed (also the file), 1 refused or unreachable."
+"""The codes in words, for the help of a validation."""
 
 
 class CommandError(Exception):

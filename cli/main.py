@@ -24,6 +24,7 @@ COMMANDS = {
     "report": ("cli.report", "Print a report of a run, or write it to a file."),
     "export": ("cli.export", "Write every report of a run as Parquet, and run.json."),
     "explain": ("cli.explain", "Say why a loan went where it did."),
+    "validate": ("cli.validate", "Check another system's allocation, and compare it with a run."),
 }
 """Every command: the module whose `app` it is, imported when the command is used, and what it does."""
 

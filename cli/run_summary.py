@@ -27,12 +27,17 @@ ENDS = {
 }
 
 
+SAME_ANSWER = "the same answer as the run it replays: value and allocated loans"
+
+
 def print_run(run: Run) -> None:
     """The summary of a run that ended, or what is known of one that has not."""
     console = stdout()
     say(console, _headline(run), style="bold")
     if run.HasField("failure"):
         say(console, f"  {f'in {run.failure.step}: ' if run.failure.step else ''}{run.failure.message}")
+    if run.outputs_removed:
+        say(console, "  its outputs and inputs were removed by retention; these figures and its events remain")
     if run.status == RunStatus.RUN_STATUS_COMPLETE:
         for line in figures(summary_rows(run.summary)):
             say(console, line)
@@ -89,6 +94,15 @@ def summary_rows(summary: RunSummary) -> list[tuple[str, str]]:
         ("candidates", f"{count(summary.candidate_count)} under {count(summary.constraint_count)} constraints"),
     ]
     return rows
+
+
+def answers_differ(original: RunSummary, replay: RunSummary) -> list[str]:
+    """In what the figures of a replay's answer are others than those of the run it replays; empty: the same answer."""
+    pairs = [
+        ("value", money(original.value.value), money(replay.value.value)),
+        ("allocated", count(original.allocated_count), count(replay.allocated_count)),
+    ]
+    return [f"{name} {after} instead of {before}" for name, before, after in pairs if before != after]
 
 
 def lasted_s(run: Run) -> float | None:

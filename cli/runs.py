@@ -11,11 +11,12 @@ from powerfill.run.v1.run_pb2 import Run
 
 from cli import arguments
 from cli.clients import RunClient, Target, run_client
-from cli.console import count, figures, money, number, print_json, say, seconds, stdout
+from cli.comparison import SHOWN_MOVES, print_comparison
+from cli.console import count, money, number, print_json, say, seconds, stdout
 from cli.displays import Quiet, display_for
-from cli.exit_codes import OF_A_RUN, ExitCode, UsageError
+from cli.exit_codes import OF_A_REPLAY, OF_A_RUN, ExitCode, UsageError
 from cli.follow import watch as watch_run
-from cli.run_summary import EXIT_CODES, lasted_s, print_options, print_run, print_steps, status_word
+from cli.run_summary import EXIT_CODES, SAME_ANSWER, answers_differ, lasted_s, print_options, print_run, print_steps, status_word
 from cli.text_table import Column, print_table
 from cli.wire import local_time, message_json, options_json, run_json
 from shared.rpc.values import enum_numbers
@@ -143,23 +144,31 @@ def compare(
     server: arguments.Server = "",
     local: arguments.Local = False,
     registry: arguments.Registry = None,
+    max_moves: Annotated[
+        int,
+        typer.Option(
+            "--max-moves",
+            min=0,
+            max=100_000,
+            help="At most so many of the loans that moved, those that earn or cost most; 0: 20, with --json 1,000.",
+        ),
+    ] = 0,
     as_json: arguments.AsJson = False,
 ) -> None:
-    """Say what changed between two runs, in dollars. Servers of this version answer that it is not available yet.
+    """Say what changed between two complete runs: options, inputs, loans, trades, and the dollars due to each.
 
     Example: powerfill runs compare demo RUN_A RUN_B
     """
     target = Target.of(server=server, local=local, registry=registry)
-    difference = asyncio.run(_with_client(target, tenant_id, lambda client: client.compare(run_id_a, run_id_b)))
-    told = message_json(difference)
+    most = max_moves or (0 if as_json else SHOWN_MOVES)
+    compared = asyncio.run(_with_client(target, tenant_id, lambda client: client.compare(run_id_a, run_id_b, most)))
     if as_json:
-        print_json(told)
-        return
-    for line in figures([(name, money(dollars)) for name, dollars in told.items()]):
-        say(stdout(), line)
+        print_json(message_json(compared))
+    else:
+        print_comparison(compared, run_id_a, run_id_b)
 
 
-@app.command()
+@app.command(epilog=OF_A_REPLAY)
 def replay(
     tenant_id: arguments.TenantId,
     run_id: arguments.RunId,
@@ -168,21 +177,27 @@ def replay(
     registry: arguments.Registry = None,
     as_json: arguments.AsJson = False,
 ) -> None:
-    """Execute a run again on its stored inputs. Servers of this version answer that it is not available yet.
+    """Execute a run again on its stored inputs, and say whether it gave the same answer.
 
     Example: powerfill runs replay demo 6f0f7c1e-8a51-4b7e-9d3c-2f4f0c6f1f0a
     """
     target = Target.of(server=server, local=local, registry=registry)
 
-    async def replayed(client: RunClient) -> Run:
-        return await client.get((await watch_run(client, (await client.replay(run_id)).run_id, Quiet())).run_id)
+    async def replayed(client: RunClient) -> tuple[Run, Run]:
+        submitted = await client.replay(run_id)
+        await watch_run(client, submitted.run_id, Quiet())
+        return await client.get(run_id), await client.get(submitted.run_id)
 
-    run = asyncio.run(_with_client(target, tenant_id, replayed, executes=True))
+    original, run = asyncio.run(_with_client(target, tenant_id, replayed, executes=True))
+    is_complete = run.status == RunStatus.RUN_STATUS_COMPLETE
+    differences = answers_differ(original.summary, run.summary) if is_complete else []
     if as_json:
-        print_json(run_json(run))
+        print_json({**run_json(run), "same_answer": not differences if is_complete else None})
     else:
         print_run(run)
-    raise typer.Exit(EXIT_CODES[run.status])
+        if is_complete:
+            say(stdout(), f"not the answer of run {run_id}: {'; '.join(differences)}" if differences else SAME_ANSWER)
+    raise typer.Exit(ExitCode.ERROR if differences else EXIT_CODES[run.status])
 
 
 async def _with_client(
@@ -216,6 +231,7 @@ def _columns(runs: Sequence[Run]) -> list[Column]:
                 ("allocated", True),
                 ("left out", True),
                 ("failed in", False),
+                ("outputs", False),
             ]
         )
     ]
@@ -229,11 +245,12 @@ def _cells(run: Run) -> tuple[str, ...]:
         status_word(run),
         local_time(run.submitted_at),
         options["as_of_date"] or "",
-        options["strategy"] or "",
+        f"{options['strategy']}{', replay' if run.replay_of else ''}",
         "" if lasted is None else seconds(lasted),
         money(summary.value.value) if is_complete else "",
         number(Decimal(summary.gap_bp.value)) if summary.HasField("gap_bp") else "",
         count(summary.allocated_count) if is_complete else "",
         count(summary.kicked_out_count) if is_complete else "",
         run.failure.step,
+        "removed" if run.outputs_removed else "",
     )

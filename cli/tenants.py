@@ -23,7 +23,7 @@ from shared.database.migrate import migrate as migrate_database
 from shared.errors import PowerFillError
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
-from shared.tenancy.registry import DEFAULT_TIME_ZONE, Tenant, TenantRegistry
+from shared.tenancy.registry import DEFAULT_KEEP_RUNS, DEFAULT_TIME_ZONE, Tenant, TenantRegistry
 
 app = typer.Typer(help="Tenants and their databases: add, list, migrate, check, load, remove.", no_args_is_help=True)
 
@@ -41,6 +41,9 @@ def add(
         ),
     ],
     time_zone: Annotated[str, typer.Option(metavar="ZONE", help="The zone in which its days begin.")] = DEFAULT_TIME_ZONE,
+    keep_runs: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many complete runs keep their outputs and inputs: the newest.")
+    ] = DEFAULT_KEEP_RUNS,
     registry: arguments.Registry = None,
     as_json: arguments.AsJson = False,
 ) -> None:
@@ -48,7 +51,7 @@ def add(
 
     Example: powerfill tenants add acme --url sqlite+aiosqlite:////var/lib/powerfill/acme.db
     """
-    tenant = _registry(registry).add(tenant_id, _absolute(url), time_zone)
+    tenant = _registry(registry).add(tenant_id, _absolute(url), time_zone, keep_runs)
     if as_json:
         print_json(_described(tenant))
     else:
@@ -66,7 +69,7 @@ def list_tenants(registry: arguments.Registry = None, as_json: arguments.AsJson 
     if as_json:
         print_json({"tenants": tenants})
     elif tenants:
-        print_table(stdout(), [Column(name, [tenant[name] for tenant in tenants]) for name in tenants[0]])
+        print_table(stdout(), [Column(name, [str(tenant[name]) for tenant in tenants]) for name in tenants[0]])
     else:
         say(stdout(), f"there are no tenants in {place.path}; `powerfill tenants add` puts one there")
 
@@ -190,8 +193,13 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _described(tenant: Tenant) -> dict[str, str]:
-    return {"tenant_id": tenant.tenant_id, "database": tenant.url.describe(), "time_zone": tenant.time_zone.key}
+def _described(tenant: Tenant) -> dict[str, str | int]:
+    return {
+        "tenant_id": tenant.tenant_id,
+        "database": tenant.url.describe(),
+        "time_zone": tenant.time_zone.key,
+        "keep_runs": tenant.keep_runs,
+    }
 
 
 def _error_facts(error: PowerFillError) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Reason(enum.StrEnum):
     LOAN_NOT_FOUND = "LOAN_NOT_FOUND"
     RATE_LIMITED = "RATE_LIMITED"
     CONFIG_EXISTS = "CONFIG_EXISTS"
+    RUN_NOT_COMPLETE = "RUN_NOT_COMPLETE"
+    REPORT_CHANGED = "REPORT_CHANGED"
 
 
 class Category(enum.StrEnum):
@@ -160,6 +162,16 @@ def run_not_found(run_id: str, tenant_id: str) -> PowerFillError:
         Reason.RUN_NOT_FOUND,
         f"there is no run {told!r}; `powerfill runs list {tenant_id}` shows them",
         {"run_id": told},
+    )
+
+
+def report_changed(row_count: int, rows: int) -> PowerFillError:
+    """ABORTED: a report's rows changed while they were read, so that what came is not what its header promised."""
+    return PowerFillError(
+        Category.ABORTED,
+        Reason.REPORT_CHANGED,
+        f"the report changed while it was read: {rows} rows came instead of {row_count}; ask again",
+        {"row_count": str(row_count), "rows": str(rows)},
     )
 
 

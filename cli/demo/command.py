@@ -12,21 +12,23 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import typer
 from powerfill.common.v1.run_options_pb2 import RunOptions
 from powerfill.common.v1.run_status_pb2 import RunStatus
+from powerfill.report.v1.report_pb2 import ReportQuery
 from powerfill.run.v1.run_pb2 import Run
 
 from cli import arguments, run_options
 from cli.clients import ReportClient, RunClient, Target, report_client_at, run_client_at
 from cli.console import count, print_json, program, say, seconds, stdout
-from cli.demo.story import by_reason, fill_line, print_story
+from cli.demo.story import by_reason, fill_line, kickout_frame, print_story, trade_frame
 from cli.demo.tenant import TENANT_ID, DemoTenant, default_home
 from cli.displays import display_for
 from cli.exit_codes import OF_A_RUN, ExitCode
 from cli.follow import execute
 from cli.local import report_service, run_service
-from cli.report_pages import ReportRows, json_rows, read_report
+from cli.report_pages import json_rows, read_report
 from cli.run_summary import EXIT_CODES, print_run
 from cli.wire import run_json
 from shared.rpc.values import date_to_proto
@@ -78,9 +80,9 @@ class _Demo:
             if run.status != RunStatus.RUN_STATUS_COMPLETE:
                 return self._ended_without_result(run)
             with self._timed("reports"):
-                kickouts = await read_report(reports, "kickouts", run.run_id)
-                recap = await read_report(reports, "trade_recap", run.run_id)
-        self._tell(run, kickouts, recap)
+                kickouts = await read_report(reports, "kickouts", ReportQuery(run_id=run.run_id))
+                recap = await read_report(reports, "trade_recap", ReportQuery(run_id=run.run_id))
+        self._tell(run, kickout_frame(kickouts.columns), trade_frame(recap.columns))
         return ExitCode.DONE
 
     @contextlib.asynccontextmanager
@@ -120,37 +122,39 @@ class _Demo:
             print_run(run)
         return EXIT_CODES[run.status]
 
-    def _tell(self, run: Run, kickouts: ReportRows, recap: ReportRows) -> None:
+    def _tell(self, run: Run, kickouts: pl.DataFrame, recap: pl.DataFrame) -> None:
         if self.as_json:
             print_json(
                 {
                     "home": str(self.tenant.home),
                     "run": run_json(run),
                     "seconds": {part: round(lasted, 3) for part, lasted in self.took_s.items()},
-                    "kickouts_by_reason": json_rows(by_reason(kickouts.rows)),
-                    "fill": fill_line(recap.rows),
-                    "go_on": list(self._commands()),
+                    "kickouts_by_reason": json_rows(by_reason(kickouts).to_dict(as_series=False)),
+                    "fill": fill_line(recap),
+                    "go_on": list(self._commands(kickouts)),
                 }
             )
             return
         console = stdout()
         self._say()
         print_run(run)
-        print_story(console, kickouts.rows, recap.rows)
+        print_story(console, kickouts, recap)
         parts = ", ".join(f"{part} {seconds(lasted)}" for part, lasted in self.took_s.items())
         self._say()
         self._say(f"It took {seconds(sum(self.took_s.values()))}: {parts}")
         self._say("Go on:", style="bold")
-        for command in self._commands():
+        for command in self._commands(kickouts):
             self._say(f"  {command}")
 
-    def _commands(self) -> Iterator[str]:
+    def _commands(self, kickouts: pl.DataFrame) -> Iterator[str]:
         call = program()
         home = os.environ.get("POWERFILL_HOME")
         if not home or Path(home).absolute() != self.tenant.home:
             yield f"export POWERFILL_HOME={shlex.quote(str(self.tenant.home))}"
-        yield f"{call} report kickouts {TENANT_ID} --limit 20"
-        yield f"{call} report allocation_guide {TENANT_ID} --format csv --out allocation_guide.csv"
+        yield f"{call} report kickouts {TENANT_ID} --order-by 'opportunity_cost desc' --limit 20"
+        for loan_id in kickouts.top_k(1, by="opportunity_cost")["loan_id"]:
+            yield f"{call} explain {TENANT_ID} {loan_id}"
+        yield f"{call} report allocation_guide {TENANT_ID} --format xlsx --out allocation_guide.xlsx"
         yield f"{call} export {TENANT_ID} --out demo-export"
         yield f"{call} runs list {TENANT_ID}"
         yield f"{call} run {TENANT_ID} --watch --option strategy=PASSES"

@@ -1,28 +1,46 @@
 """What a desk reads after the demo's run: what was left out and why, how the trades were filled, what to look at first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import polars as pl
 from rich.console import Console
 
 from cli.console import count, money, say
-from cli.report_text import cell_texts
+from cli.report_cells import cell_texts
+from cli.report_pages import Columns
 from cli.text_table import Column, print_table
 from shared.money import to_decimal
 
 TOP = 8
 
-KICKOUT_COLUMNS = ("loan_id", "loan_amount", "reason", "best_trade_id", "opportunity_cost", "recommended_action")
-TRADE_COLUMNS = (
-    "trade_id", "counterparty", "investor_instrument", "settlement_date", "need", "allocated_amount", "fill_pct", "status",
-    "shortfall", "pair_off_dollars",
-)  # fmt: skip
+_DOLLARS, _PERCENT, _TEXT = pl.Decimal(38, 2), pl.Decimal(18, 6), pl.String()
+
+KICKOUT_COLUMNS: Mapping[str, pl.DataType] = {
+    "loan_id": _TEXT, "loan_amount": _DOLLARS, "reason": _TEXT, "best_trade_id": _TEXT, "opportunity_cost": _DOLLARS,
+    "recommended_action": _TEXT,
+}  # fmt: skip
+TRADE_COLUMNS: Mapping[str, pl.DataType] = {
+    "trade_id": _TEXT, "counterparty": _TEXT, "investor_instrument": _TEXT, "settlement_date": pl.Date(), "need": _DOLLARS,
+    "allocated_amount": _DOLLARS, "fill_pct": _PERCENT, "status": _TEXT, "shortfall": _DOLLARS, "pair_off_dollars": _DOLLARS,
+}  # fmt: skip
+"""The columns of the reports that the story is made of, and their types."""
+
 IMPORTANT = ("loan_id", "trade_id", "reason", "need", "shortfall", "pair_off_dollars", "status", "investor_instrument")
 """The columns that a narrow terminal keeps first."""
 
 LITTLE = Decimal("0.001")
 """The part of a trade's need that a shortfall may be and still is little."""
+
+
+def kickout_frame(kickouts: Columns) -> pl.DataFrame:
+    """The kickouts as a frame."""
+    return pl.DataFrame({name: kickouts[name] for name in KICKOUT_COLUMNS}, schema=dict(KICKOUT_COLUMNS))
+
+
+def trade_frame(recap: Columns) -> pl.DataFrame:
+    """The trade recap as a frame."""
+    return pl.DataFrame({name: recap[name] for name in TRADE_COLUMNS}, schema=dict(TRADE_COLUMNS))
 
 
 def by_reason(kickouts: pl.DataFrame) -> pl.DataFrame:
@@ -41,12 +59,12 @@ def by_reason(kickouts: pl.DataFrame) -> pl.DataFrame:
 def top_kickouts(kickouts: pl.DataFrame) -> pl.DataFrame:
     """The loans that cost most to leave out."""
     costly = kickouts.filter(pl.col("opportunity_cost") > 0)
-    return costly.sort("opportunity_cost", "loan_id", descending=[True, False]).head(TOP).select(KICKOUT_COLUMNS)
+    return costly.sort("opportunity_cost", "loan_id", descending=[True, False]).head(TOP)
 
 
 def top_trades(recap: pl.DataFrame) -> pl.DataFrame:
     """The largest trades by open amount."""
-    largest = recap.sort("need", "trade_id", descending=[True, False]).head(TOP).select(TRADE_COLUMNS)
+    largest = recap.sort("need", "trade_id", descending=[True, False]).head(TOP)
     return largest.with_columns(to_decimal(largest["fill_pct"], pl.Decimal(18, 2)))
 
 
@@ -86,4 +104,4 @@ def _tables(kickouts: pl.DataFrame, recap: pl.DataFrame) -> Iterator[tuple[str, 
 
 
 def _columns(frame: pl.DataFrame) -> Sequence[Column]:
-    return [Column(series.name, cell_texts(series), series.dtype.is_numeric()) for series in frame]
+    return [Column(series.name, cell_texts(series.to_list()), series.dtype.is_numeric()) for series in frame]

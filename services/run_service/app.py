@@ -15,18 +15,26 @@ from typing import Any
 from powerfill.config.v1.config_service_pb2_grpc import add_ConfigServiceServicer_to_server
 from powerfill.run.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
 
+from services.run_service.application.accept_run import AcceptRun
 from services.run_service.application.background import every
 from services.run_service.application.cancel_run import CancelRun
 from services.run_service.application.check_readiness import CheckReadiness
+from services.run_service.application.compare_runs import CompareRuns
 from services.run_service.application.dispatch import Dispatcher
 from services.run_service.application.execute_run import RunExecutor
+from services.run_service.application.explain_loan import ExplainLoan
 from services.run_service.application.leases import Leases
 from services.run_service.application.query_runs import GetRun, ListRuns
+from services.run_service.application.replay_run import ReplayRun
+from services.run_service.application.retention import Retention
 from services.run_service.application.submit_run import SubmitRun
 from services.run_service.application.sweep import Sweep
+from services.run_service.application.validate_allocation import ValidateAllocation
 from services.run_service.application.watch_run import WatchRun
 from services.run_service.bus.in_process import InProcessBus
+from services.run_service.repositories.decisions import SqlDecisions
 from services.run_service.repositories.events import SqlEvents
+from services.run_service.repositories.inputs import SqlInputs
 from services.run_service.repositories.outputs import SqlOutputs
 from services.run_service.repositories.runs import SqlRuns
 from services.run_service.repositories.surveys import SqlTenantTables
@@ -34,6 +42,7 @@ from services.run_service.repositories.tenants import RegistryTenants
 from services.run_service.rpc.config_servicer import ConfigServicer
 from services.run_service.rpc.run_servicer import RunApplication, RunServicer
 from services.run_service.settings import Settings
+from services.run_service.worker.answers import AnswerProcesses
 from services.run_service.worker.pool import ProcessPool, Work
 from services.run_service.worker.process import WorkerSettings, work
 from shared.rpc.paging import PageTokens
@@ -89,8 +98,8 @@ class TimeOrderedIds:
 async def running(settings: Settings, work: Work = work, give_up: asyncio.Event | None = None) -> AsyncIterator[RunningServer]:
     """The service in this process and event loop, until the block ends; then it drains. `work` is what its processes execute.
 
-    It listens at once, and a first run waits until a process is ready. With `give_up` it listens when all of them are ready, so
-    that no run waits for that or shares the cores with it, or when the event is set.
+    It listens at once, and a first run or question waits until a process is ready. With `give_up` it listens when all of them
+    are ready, so that nothing waits for that or shares the cores with it, or when the event is set.
 
     Draining: health says NOT_SERVING and new runs are refused, runs at work go on for at most `drain_s` seconds and are then
     left to the next server. Raises `shared.rpc.server.AddressError` for an address that is taken or not this machine's alone.
@@ -105,28 +114,38 @@ async def running(settings: Settings, work: Work = work, give_up: asyncio.Event 
     clock, tenants, bus = SystemClock(), RegistryTenants(registry), InProcessBus(settings.queue_size)
     runs, outputs, tables = SqlRuns(connections, clock), SqlOutputs(connections), SqlTenantTables(connections)
     leases = Leases(f"server-{uuid.uuid4()}", runs, clock, settings.lease_s)
-    sweep = Sweep(runs, outputs, tenants, bus, clock, leases.is_held)
+    inputs, decisions = SqlInputs(connections), SqlDecisions(connections)
+    retention = Retention(runs, outputs, inputs, tenants)
+    sweep = Sweep(runs, outputs, tenants, bus, clock, leases.is_held, retention.begin)
     pool = ProcessPool(settings.workers, WorkerSettings(settings.registry_file, settings.log_json, settings.log_level), work)
-    dispatcher = Dispatcher(bus, pool, RunExecutor(runs, outputs, bus, leases, clock))
+    answers = AnswerProcesses(settings.answer_processes)
+    dispatcher = Dispatcher(bus, pool, RunExecutor(runs, outputs, bus, leases, clock, retention.begin))
     draining, broken = asyncio.Event(), asyncio.Event()
+    accept = AcceptRun(runs, bus, leases, sweep, clock, TimeOrderedIds(), draining.is_set)
     application = RunApplication(
-        submit_run=SubmitRun(runs, tenants, tables, bus, leases, sweep, clock, TimeOrderedIds(), draining.is_set),
+        submit_run=SubmitRun(accept, tenants, tables, clock),
+        replay_run=ReplayRun(accept, runs, inputs, tables),
         watch_run=WatchRun(runs, SqlEvents(connections), bus, settings.watch_heartbeat_s),
         get_run=GetRun(runs),
         list_runs=ListRuns(runs),
         cancel_run=CancelRun(runs, outputs, bus, clock),
         check_readiness=CheckReadiness(tenants, tables, clock),
+        compare_runs=CompareRuns(runs, inputs, decisions, answers),
+        validate_allocation=ValidateAllocation(runs, inputs, decisions, answers),
+        explain_loan=ExplainLoan(runs, inputs, decisions, answers),
     )
     server = _server(settings, application)
     async with contextlib.AsyncExitStack() as stack:  # read downwards how it starts, upwards how it drains
         await stack.enter_async_context(connections)
         await stack.enter_async_context(pool)
+        await stack.enter_async_context(answers)
         if give_up is not None:
-            await _first_of(pool.prepared(), give_up.wait())
+            await _first_of(_prepared(pool, answers), give_up.wait())
         await server.start()
         stack.push_async_callback(server.stop, LAST_EVENTS_S)
         await stack.enter_async_context(_background(broken, leases=every(settings.heartbeat_s, leases.beat)))
         stack.push_async_callback(leases.release_all)
+        stack.push_async_callback(retention.stop)
         stack.push_async_callback(dispatcher.drain, settings.drain_s)
         sweeping = every(settings.sweep_s, sweep.all_tenants)
         await stack.enter_async_context(_background(broken, sweep=sweeping, dispatch=dispatcher.dispatch()))
@@ -183,6 +202,12 @@ async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def _prepared(pool: ProcessPool, answers: AnswerProcesses) -> None:
+    """One after the other: what was never compiled on this machine is compiled by the first process."""
+    await pool.prepared()
+    await answers.start()
 
 
 def _server(settings: Settings, application: RunApplication) -> RpcServer:

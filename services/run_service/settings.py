@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """Signs page tokens. Without one each start has its own, and tokens end with it; replicas must share one."""
     workers: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=0, le=256)
     """Worker processes: how many runs are at work at one time. With 0 the server answers questions and executes nothing."""
+    answer_processes: int = Field(default=1, ge=1, le=64)
+    """Processes that compute answers (ExplainLoan, CompareRuns, ValidateAllocation) beside the runs: how many at one time."""
     queue_size: int = Field(default=64, ge=1)
     """How many runs may wait for a worker."""
     lease_s: float = Field(default=30.0, gt=0)

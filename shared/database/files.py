@@ -56,13 +56,16 @@ class UnreadableFileError(Exception):
         self.problem = problem
 
 
-def read_file(path: Path, table: sa.Table) -> tuple[pl.DataFrame, list[Problem]]:
-    """The file's rows with the table's columns, types and keys, and everything that is wrong with them."""
+def read_file(path: Path, table: sa.Table, *, others_allowed: bool = False) -> tuple[pl.DataFrame, list[Problem]]:
+    """The file's rows with the table's columns, types and keys, and everything that is wrong with them.
+
+    A column that the table does not have is wrong, or with `others_allowed` left out.
+    """
     try:
         raw = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     except UnreadableFileError as error:
         return pl.DataFrame(), [error.problem]
-    problems = _column_problems(path.name, raw, table)
+    problems = _column_problems(path.name, raw, table, others_allowed=others_allowed)
     columns = []
     for column in table.columns:
         if column.name in raw.columns and column.name != _NOT_IN_FILES:
@@ -75,13 +78,13 @@ def read_file(path: Path, table: sa.Table) -> tuple[pl.DataFrame, list[Problem]]
     return frame, _key_problems(path.name, frame, table)
 
 
-def _column_problems(file: str, raw: pl.DataFrame, table: sa.Table) -> list[Problem]:
+def _column_problems(file: str, raw: pl.DataFrame, table: sa.Table, *, others_allowed: bool) -> list[Problem]:
     known = [column.name for column in table.columns if column.name != _NOT_IN_FILES]
     may_lack = {*optional_columns(table), GENERATED_KEYS.get(table.name, ("",))[0]}
     unknown = [
         Problem(file, f"is no column of {table.name}; those are {', '.join(known)}", name)
         for name in raw.columns
-        if name not in known
+        if name not in known and not others_allowed
     ]
     return unknown + [Problem(file, "is missing", name) for name in known if name not in raw.columns and name not in may_lack]
 

@@ -12,7 +12,7 @@ Until identity comes, the tenant and the user are what the metadata says.
 from __future__ import annotations  # grpc's generic types cannot be subscripted when the program runs
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import TypeVar
 
 import grpc
@@ -72,6 +72,18 @@ class Connection:
             raise error_from_call(error) from None
         finally:
             call.cancel()
+
+    async def send(
+        self,
+        method: grpc.aio.StreamUnaryMultiCallable[_Request, _Response],
+        requests: AsyncIterable[_Request],
+        deadline_s: float,
+    ) -> _Response:
+        """The one answer to a stream of requests. Raises ReceivedError, and what `requests` raises."""
+        try:
+            return await method(requests, timeout=deadline_s, metadata=self._sent_metadata())  # type: ignore[arg-type]
+        except grpc.aio.AioRpcError as error:
+            raise error_from_call(error) from None
 
     async def wait_until_serving(self, service: str = "", timeout_s: float = 10.0) -> None:
         """Until the server is reached and the service (all of them: an empty name) says SERVING. Raises ReceivedError."""

@@ -1,4 +1,4 @@
-"""The registry of tenants: a YAML file that says where each one's database is and in which time zone it works.
+"""The registry of tenants: a YAML file that says where each one's database is, its time zone and how many runs it keeps.
 
     tenants:
       acme:
@@ -6,12 +6,14 @@
         time_zone: America/New_York
       birch:
         url: postgresql+asyncpg://powerfill:${BIRCH_PASSWORD}@db.internal/birch
+        keep_runs: 30
       cedar:
         url: file:/run/secrets/cedar_url
 
 In a URL `${NAME}` stands for an environment variable and `${file:PATH}` for the content of a file; a URL that begins with
 `file:` is read from that file. They are resolved when a connection is made, verbatim: what belongs percent-encoded in a URL
-must be so there. `add` and `remove` rewrite the file, comments in it are not kept.
+must be so there. `keep_runs` is how many complete runs keep their outputs and inputs, the newest; at least 1, unless given 10.
+`add` and `remove` rewrite the file, comments in it are not kept.
 """
 
 import contextlib
@@ -31,19 +33,21 @@ from shared.errors import Category, FieldViolation, PowerFillError, Reason, inva
 from shared.tenancy.secret_url import SecretUrl
 
 DEFAULT_TIME_ZONE = "America/New_York"
+DEFAULT_KEEP_RUNS = 10
 
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_KEYS = {"url", "time_zone"}
+_KEYS = {"url", "time_zone", "keep_runs"}
 _RETRY_AFTER_S = 2.0
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """One lender: where its database is and the zone in which its days begin."""
+    """One lender: where its database is, the zone in which its days begin, and how many complete runs keep their outputs."""
 
     tenant_id: str
     url: SecretUrl
     time_zone: ZoneInfo
+    keep_runs: int
 
 
 class TenantRegistry:
@@ -73,12 +77,13 @@ class TenantRegistry:
         self._refresh()
         return [self._tenants[tenant_id] for tenant_id in sorted(self._tenants)]
 
-    def add(self, tenant_id: str, url: str, time_zone: str = DEFAULT_TIME_ZONE) -> Tenant:
+    def add(self, tenant_id: str, url: str, time_zone: str = DEFAULT_TIME_ZONE, keep_runs: int = DEFAULT_KEEP_RUNS) -> Tenant:
         """Put a tenant into the file.
 
         Raises PowerFillError INVALID_ARGUMENT for a value that cannot be, ALREADY_EXISTS for a name in use.
         """
-        tenant = _tenant(tenant_id, {"url": url, "time_zone": time_zone})
+        entry = {"url": url, "time_zone": time_zone, "keep_runs": keep_runs}
+        tenant = _tenant(tenant_id, entry)
         tenant.url.check()
         with self._changing() as entries:
             if tenant_id in entries:
@@ -89,7 +94,7 @@ class TenantRegistry:
                     {"tenant_id": tenant_id},
                     fields=[FieldViolation("tenant_id", "is in use")],
                 )
-            entries[tenant_id] = {"url": url, "time_zone": time_zone}
+            entries[tenant_id] = entry
         return tenant
 
     def remove(self, tenant_id: str) -> None:
@@ -150,7 +155,7 @@ def _read(path: Path) -> dict[str, Any]:
     if entries is None:
         return {}
     if not isinstance(entries, dict):
-        raise _unreadable(path, "`tenants` must be a mapping from tenant ids to `url` and `time_zone`")
+        raise _unreadable(path, "`tenants` must be a mapping from tenant ids to `url`, `time_zone` and `keep_runs`")
     return entries
 
 
@@ -184,18 +189,21 @@ def _tenant(tenant_id: Any, entry: Any) -> Tenant:
             "tenant_id", "must be 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
         )
     if not isinstance(entry, dict) or "url" not in entry or set(entry) - _KEYS:
-        raise invalid_field("tenant", "must have `url` and may have `time_zone`, nothing else")
+        raise invalid_field("tenant", "must have `url` and may have `time_zone` and `keep_runs`, nothing else")
     problems = []
     url, time_zone = entry["url"], entry.get("time_zone", DEFAULT_TIME_ZONE)
+    keep_runs = entry.get("keep_runs", DEFAULT_KEEP_RUNS)
     if not isinstance(url, str) or not url.strip():
         problems.append(FieldViolation("url", "must be the URL of a database"))
     try:
         zone = ZoneInfo(time_zone)
     except (KeyError, ValueError, TypeError, OSError):
         problems.append(FieldViolation("time_zone", f"{time_zone!r} is no time zone; it must be one like {DEFAULT_TIME_ZONE}"))
+    if type(keep_runs) is not int or keep_runs < 1:  # true is an int too
+        problems.append(FieldViolation("keep_runs", f"{keep_runs!r} is not allowed; it must be a whole number of at least 1"))
     if problems:
         raise invalid_fields(problems)
-    return Tenant(tenant_id, SecretUrl(url, tenant_id), zone)
+    return Tenant(tenant_id, SecretUrl(url, tenant_id), zone, keep_runs)
 
 
 def _unreadable(path: Path, why: str) -> PowerFillError:

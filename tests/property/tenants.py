@@ -152,6 +152,8 @@ def mixed(draw: st.DrawFn, most_loans: int = 10, most_trades: int = 4) -> Tenant
     for loan_id in draw(st.lists(st.sampled_from([*loan_ids, "L?"]), max_size=3)):
         to = draw(often(st.sampled_from([*trade_ids, "T?"]), st.none(), 3))
         found.append(rows.lock(loan_id, to, draw(st.sampled_from([None, -1, 0, 9]))))
+    for loan_id, name in draw(_pairs([*loan_ids, "L?"], ["at risk", "At_Risk", "closing"], 4)):
+        found.append(rows.segment(loan_id, name, draw(st.sampled_from([None, "in_risk", "out_of_risk"]))))
     found += [rows.shipped(loan_id) for loan_id in draw(st.lists(st.sampled_from([*loan_ids, "L?"]), unique=True, max_size=1))]
     return found
 

@@ -8,6 +8,8 @@ from services.run_service.domain.run import Run
 from shared.errors import Category, FieldViolation, PowerFillError, PreconditionViolation, Reason, invalid_fields
 
 RETRY_S = 2.0
+MAX_TOLD_LOAN_ID = 100
+"""Characters of a loan id, which a client may send at any length, that a message repeats."""
 
 
 def invalid_options(error: OptionsError) -> PowerFillError:
@@ -53,6 +55,36 @@ def inputs_expired(run_id: str) -> PowerFillError:
     return PowerFillError(
         Category.NOT_FOUND, Reason.RUN_EXPIRED, f"no inputs are stored for run {run_id!r}; choose a newer run", {"run_id": run_id}
     )
+
+
+def outputs_expired(run_id: str) -> PowerFillError:
+    """NOT_FOUND: retention removed the run's outputs."""
+    message = f"the outputs of run {run_id!r} were removed by retention; choose a newer run"
+    return PowerFillError(Category.NOT_FOUND, Reason.RUN_EXPIRED, message, {"run_id": run_id})
+
+
+def run_not_complete(run: Run) -> PowerFillError:
+    """FAILED_PRECONDITION: what was asked needs the result of a run, and this one has none."""
+    runs = f"`powerfill runs list {run.tenant_id} --status COMPLETE`"
+    return PowerFillError(
+        Category.FAILED_PRECONDITION,
+        Reason.RUN_NOT_COMPLETE,
+        f"run {run.run_id} is {run.status} and has no result; choose a complete run, {runs} shows them",
+        {"run_id": run.run_id, "status": run.status.value},
+    )
+
+
+def loan_not_found(loan_id: str, run_id: str, problem: str) -> PowerFillError:
+    """NOT_FOUND: the run (empty: the latest complete one) did not decide about the loan, because of the problem."""
+    told = loan_id[:MAX_TOLD_LOAN_ID]
+    message = f"loan {told!r} is not part of {f'run {run_id}' if run_id else 'the latest complete run'}: {problem}"
+    return PowerFillError(Category.NOT_FOUND, Reason.LOAN_NOT_FOUND, message, {"loan_id": told, "run_id": run_id})
+
+
+def no_complete_run(tenant_id: str) -> PowerFillError:
+    """NOT_FOUND: the latest complete run was asked for, and there is none."""
+    message = f"tenant {tenant_id!r} has no complete run yet; `powerfill run {tenant_id}` makes one"
+    return PowerFillError(Category.NOT_FOUND, Reason.RUN_NOT_FOUND, message, {"run_id": ""})
 
 
 def preflight_failed(tenant_id: str, findings: Sequence[Finding]) -> PowerFillError:

@@ -46,8 +46,17 @@ _logger = logging.getLogger(__name__)
 class RunExecutor:
     """Executes the runs this server takes up."""
 
-    def __init__(self, runs: RunRepository, outputs: OutputStore, bus: RunBus, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self,
+        runs: RunRepository,
+        outputs: OutputStore,
+        bus: RunBus,
+        leases: Leases,
+        clock: Clock,
+        begin_retention: Callable[[str], None],
+    ) -> None:
         self._runs, self._outputs, self._bus, self._leases, self._clock = runs, outputs, bus, leases, clock
+        self._begin_retention = begin_retention
         self._stop_now = asyncio.Event()
         self._removals: set[asyncio.Task[bool]] = set()
 
@@ -106,7 +115,7 @@ class RunExecutor:
 
     async def _attempt(self, run: Run, worker: Worker, held: Held, trace: RunTrace, whole_tables: list[str]) -> Outcome:
         """Let the worker work, record what it tells, and see to it that it stops when it must."""
-        await worker.start(Job(run.ref, run.attempt, self._leases.owner, run.options))
+        await worker.start(Job(run.ref, run.attempt, self._leases.owner, run.options, run.replay_of))
         async with self._stopping(worker, held):
             while True:
                 messages = await worker.messages()
@@ -154,6 +163,8 @@ class RunExecutor:
             task = asyncio.create_task(self._remove_outputs(run.ref, keep, None))
             self._removals.add(task)
             task.add_done_callback(self._removals.discard)
+        if settled.status == RunStatus.COMPLETE:
+            self._begin_retention(run.tenant_id)
         return settled
 
     async def _change(self, run: Run, held: Held, decide: Decide) -> Changed:

@@ -8,8 +8,10 @@ import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
+
+import polars as pl
 
 from services.run_service.application.survey import Survey
 from services.run_service.domain.events import Accepted, EventKind, RunEvent
@@ -20,6 +22,7 @@ from services.run_service.domain.run import Run, RunRef, RunStatus
 from services.run_service.engine.frames import RunInputs
 
 Decide = Callable[[Run], Change | None]
+Answer = TypeVar("Answer")
 
 
 class Clock(Protocol):
@@ -44,6 +47,9 @@ class TenantDirectory(Protocol):
 
     def time_zone(self, tenant_id: str) -> ZoneInfo:
         """Where the desk's day begins. Raises TENANT_UNKNOWN."""
+
+    def keep_runs(self, tenant_id: str) -> int:
+        """How many complete runs keep their outputs and inputs, the newest; at least 1. Raises TENANT_UNKNOWN."""
 
 
 class TenantTables(Protocol):
@@ -91,6 +97,17 @@ class RunPage:
     total: int
 
 
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as retention sees it. `is_marked`: its outputs are given up, though some of its rows may still be there."""
+
+    run_id: str
+    status: RunStatus
+    submitted_at: dt.datetime
+    replay_of: str
+    is_marked: bool
+
+
 class RunRepository(Protocol):
     """The rows of `pfill_run_history`, and with each change its events. A run of another tenant does not exist here."""
 
@@ -113,6 +130,9 @@ class RunRepository(Protocol):
     async def find_active(self, tenant_id: str) -> Run | None:
         """The tenant's active run."""
 
+    async def find_latest_complete(self, tenant_id: str) -> Run | None:
+        """The tenant's current run: the complete one submitted last (then of the greatest run_id), replays apart."""
+
     async def find_by_request(self, tenant_id: str, request_id: str) -> Run | None:
         """The run that was submitted with this key."""
 
@@ -128,6 +148,15 @@ class RunRepository(Protocol):
     async def page(self, tenant_id: str, selection: RunSelection, page_size: int, after: RunCursor | None) -> RunPage:
         """A page of the tenant's runs. A cursor stays valid while runs are added."""
 
+    async def stored(self, tenant_id: str) -> list[StoredRun]:
+        """The tenant's runs of which anything is stored, and its active run. Costs what is stored, however long the history."""
+
+    async def mark_removed(self, ref: RunRef) -> bool:
+        """Give the outputs and inputs of a run up, for good: from now on readers are told RUN_EXPIRED. Safe to repeat.
+
+        False, and nothing is written, for a run that is active or that an active run replays.
+        """
+
 
 class EventLog(Protocol):
     """The rows of `pfill_run_event`; `RunRepository.change` writes them."""
@@ -136,24 +165,87 @@ class EventLog(Protocol):
         """At most `limit` events with a greater sequence, in order."""
 
 
+@dataclass(frozen=True)
+class PackedInputs:
+    """The stored inputs of a run, compressed: the content of every table of INPUT_TABLES."""
+
+    contents: Mapping[str, bytes]
+
+
 class InputStore(Protocol):
-    """The inputs of runs, as the worker stored them in `pfill_run_input`."""
+    """The inputs of runs, as the worker stored them in `pfill_run_input`. Those of a run that is marked count as not stored."""
+
+    async def packed(self, ref: RunRef) -> PackedInputs:
+        """The same as `load`, still compressed, for `Answers.compute`. Raises RUN_EXPIRED where none are stored."""
+
+    async def digests(self, ref: RunRef) -> Mapping[str, str]:
+        """The digest of each stored table: tables with one digest are equal. Raises RUN_EXPIRED where none are stored."""
 
     async def load(self, ref: RunRef) -> RunInputs:
         """What the engine was given, equal in every value and in the order of rows. Raises RUN_EXPIRED where none are stored."""
+
+    async def remove(self, ref: RunRef) -> None:
+        """Delete what is stored, a table in a transaction; safe to repeat."""
+
+
+@dataclass(frozen=True)
+class DecidedLoan:
+    """The output row of one in-scope loan: of `pfill_powerfill_guide` if it was allocated, else of `pfill_kickout_guide_01`."""
+
+    is_allocated: bool
+    row: Mapping[str, Any]
+    """By column of that table, without run_id."""
+
+
+class Decisions(Protocol):
+    """What complete runs decided, as their output tables have it.
+
+    Every method raises RUN_NOT_FOUND, and RUN_EXPIRED once retention has begun to remove the run's outputs: it marks the run
+    first. A run that is not complete has no rows.
+    """
+
+    async def loan(self, ref: RunRef, loan_id: str) -> DecidedLoan | None:
+        """What became of a loan; None for one that was not in the run's scope."""
+
+    async def trades(self, ref: RunRef) -> pl.DataFrame:
+        """The rows of `pfill_trade_base` without run_id, by trade_id."""
+
+    async def allocation(self, ref: RunRef, trade_ids: Collection[str] | None = None) -> pl.DataFrame:
+        """Rows of `pfill_powerfill_guide`, by loan_id: all of them, or those of loans on some trades.
+
+        Columns: loan_id, trade_id, loan_amount, price, score, fallback, value, locked, constraint_id, priority, current_pool.
+        """
+
+    async def kickouts(self, ref: RunRef) -> pl.DataFrame:
+        """The rows of `pfill_kickout_guide_01`, by loan_id.
+
+        Columns: loan_id, loan_amount, reason, reason_detail, best_trade_id, best_score, opportunity_cost, syn_trade_id,
+        syn_score.
+        """
 
 
 class OutputStore(Protocol):
     """The rows of the output tables."""
 
     async def remove(self, ref: RunRef, keep: Collection[str] = (), budget_s: float | None = None) -> bool:
-        """Delete the run's rows of all tables but `keep`, in short transactions; safe to repeat.
+        """Delete the run's rows of all tables but `keep`, in short transactions, those of the log last; safe to repeat.
 
         False if `budget_s` seconds had passed before the last table.
         """
 
     async def remove_leftovers(self, tenant_id: str) -> None:
         """Delete what runs that failed or were cancelled should not have left: rows of all tables but DIAGNOSTIC_TABLES."""
+
+
+class Answers(Protocol):
+    """The engine in processes of its own, for questions that need it but no run."""
+
+    async def compute(self, question: Callable[..., Answer], inputs: Sequence[PackedInputs], *facts: object) -> Answer:
+        """`question(*inputs, *facts)`, each of the `inputs` unpacked to RunInputs. Raises what the question raises.
+
+        Question, facts and answer are sent between processes: the question is a function of a module. Being cancelled leaves
+        the question to its end and nobody waits for it.
+        """
 
 
 class QueueFullError(Exception):
@@ -197,12 +289,16 @@ class RunBus(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is to do. It works under the lease of `owner`, as the attempt given; nothing is written under another."""
+    """What a worker is to do. It works under the lease of `owner`, as the attempt given; nothing is written under another.
+
+    `replay_of` is the run whose stored inputs it works on; empty: it reads the tenant's tables.
+    """
 
     ref: RunRef
     attempt: int
     owner: str
     options: RunOptions
+    replay_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The options of a request: resolved, and told apart from those of another request."""
+"""What a request for a run asks for: the options resolved, and a digest that tells it from another request."""
 
 import datetime as dt
 import hashlib
@@ -14,8 +14,8 @@ from services.run_service.domain.options import OptionsError, RunOptions, parse_
 
 
 @dataclass(frozen=True)
-class RequestedOptions:
-    """The resolved options, and a digest of what was asked for.
+class RequestedRun:
+    """The resolved options, a digest of what was asked for, and for a replay the run that is executed again.
 
     Two requests with one digest ask for the same. A day that was not given is no part of it: a request that is repeated
     after midnight is still the same request.
@@ -23,17 +23,26 @@ class RequestedOptions:
 
     options: RunOptions
     digest: str
+    replay_of: str = ""
 
 
-def requested_options(given: Mapping[str, Any], now: dt.datetime, time_zone: ZoneInfo) -> RequestedOptions:
+def requested_options(given: Mapping[str, Any], now: dt.datetime, time_zone: ZoneInfo) -> RequestedRun:
     """Options by name; the default day is today in the tenant's time zone. Raises INVALID_FIELD naming each that is wrong."""
     try:
         options = parse_options(given, now.astimezone(time_zone).date())
     except OptionsError as error:
         raise invalid_options(error) from None
     asked = options.to_json() | ({} if given.get("as_of_date") is not None else {"as_of_date": None})
-    digest = hashlib.sha256(json.dumps(_canonical(asked), sort_keys=True).encode()).hexdigest()
-    return RequestedOptions(options, digest)
+    return RequestedRun(options, _digest(_canonical(asked)))
+
+
+def replay_digest(run_id: str) -> str:
+    """The digest of a request to execute this run again; no request with options has it."""
+    return _digest({"replay_of": run_id})
+
+
+def _digest(asked: Any) -> str:
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def _canonical(value: Any) -> Any:

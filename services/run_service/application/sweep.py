@@ -1,6 +1,7 @@
 """Runs that nobody works on: queued again after a server's stop or loss, or ended when they were lost once before."""
 
 import asyncio
+import datetime as dt
 import logging
 from collections.abc import Callable
 
@@ -19,6 +20,9 @@ from services.run_service.domain.run import Run, RunRef
 from shared.errors import PowerFillError
 
 TENANTS_AT_ONCE = 8
+RETENTION_INTERVAL = dt.timedelta(minutes=10)
+"""How often a tenant is looked through for old runs, beside the looks after its runs."""
+
 TENANT_PATIENCE_S = 15.0
 
 _logger = logging.getLogger(__name__)
@@ -35,11 +39,13 @@ class Sweep:
         bus: RunBus,
         clock: Clock,
         is_held_here: Callable[[RunRef], bool],
+        begin_retention: Callable[[str], None],
     ) -> None:
         self._runs, self._outputs, self._tenants, self._bus, self._clock = runs, outputs, tenants, bus, clock
-        self._is_held_here = is_held_here
+        self._is_held_here, self._begin_retention = is_held_here, begin_retention
         self._told: dict[str, str] = {}
         self._tidied: set[str] = set()
+        self._retention_due: dict[str, dt.datetime] = {}
 
     async def all_tenants(self) -> None:
         """Every tenant of the registry; one that cannot be reached is logged, once a reason, and skipped."""
@@ -77,9 +83,17 @@ class Sweep:
                 if tenant_id not in self._tidied:
                     await self._outputs.remove_leftovers(tenant_id)
                     self._tidied.add(tenant_id)
+                self._retire(tenant_id)
             self._told.pop(tenant_id, None)
         except (PowerFillError, TimeoutError) as error:
             self._tell_once(tenant_id, f"tenant {tenant_id} skipped", error)
+
+    def _retire(self, tenant_id: str) -> None:
+        """Have old runs removed in the background, the first time and now and then: a crash may have left some."""
+        now = self._clock.now()
+        if now >= self._retention_due.get(tenant_id, now):
+            self._retention_due[tenant_id] = now + RETENTION_INTERVAL
+            self._begin_retention(tenant_id)
 
     def _tell_once(self, subject: str, what: str, error: Exception) -> None:
         """Log a reason when it is new: the sweep meets it every few seconds."""

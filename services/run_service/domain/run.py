@@ -87,7 +87,7 @@ class Run:
     """One run as recorded in `pfill_run_history`. Times are UTC; `summary` is the JSON object of specification 01 section 9.
 
     `steps` are the objects of `domain.steps`. `deaths` counts the workers and servers that ended while they worked on it;
-    `input_counts` and `output_counts` are rows by table.
+    `input_counts` and `output_counts` are rows by table. `outputs_removed`: retention gave its outputs and inputs up.
     """
 
     run_id: str
@@ -112,6 +112,7 @@ class Run:
     deaths: int = 0
     input_counts: Mapping[str, int] = field(default_factory=dict)
     output_counts: Mapping[str, int] = field(default_factory=dict)
+    outputs_removed: bool = False
 
     @property
     def ref(self) -> RunRef:

@@ -48,7 +48,7 @@ def open_book(inputs: RunInputs, options: RunOptions, warn: Warn, stop: Stop) ->
     return Book(
         options=options,
         tables=tables,
-        loans=_loans(tables, trades, options),
+        loans=lay_out_loans(tables, trades, options),
         instruments=instruments,
         constraints=constraints,
         rules=rules,
@@ -212,7 +212,8 @@ def in_scope(loans: pl.DataFrame, shipped: pl.DataFrame, options: RunOptions) ->
     return loans.filter(pl.col("status_code").is_in([str(status) for status in reached]) & ~gone).sort("loan_id")
 
 
-def _loans(tables: Mapping[str, pl.DataFrame], trades: Trades, options: RunOptions) -> Loans:
+def lay_out_loans(tables: Mapping[str, pl.DataFrame], trades: Trades, options: RunOptions) -> Loans:
+    """The in-scope loans of the cleaned tables, with what lockdowns and postings say of them."""
     frame = in_scope(tables["loan"], tables["loan_shipped"], options)
     eligible = frame.select(pl.coalesce("close_date", "lock_expiration_date").alias("day"))["day"]
     amount = to_scaled(frame["loan_amount"])

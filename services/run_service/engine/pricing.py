@@ -21,6 +21,8 @@ STORABLE = 10**12
 """1e-8 points; a price, carry or score from here on cannot be stored, in either direction, and counts as none."""
 _DAYS_LISTED = 4096
 
+_Curves = dict[str, list[tuple[int, int, int]]]
+
 
 @dataclass(frozen=True)
 class Adjustment:
@@ -63,16 +65,16 @@ class Grid:
 class Pricer:
     """Prices loans of a book on instruments and trades."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, like: "Pricer | None" = None) -> None:
+        """`like`: a pricer of a book that has other loans, and the same in all other tables."""
         self.book = book
         self.with_carry = book.options.price_mode == "PRICE_PLUS_CARRY"
         self._trade_ids = book.trades.ids.to_list()
         self._payups = Payups(book)
-        self._curves = _curve_rows(book.tables["pfill_carry_cost"])
-        rows = book.tables["pscat_trade_cash_grid"].sort("trade_id", "rate", "sequence_number")
-        by_trade = rows.partition_by("trade_id", as_dict=True, maintain_order=True)
-        self._grids = {str(key[0]): _grid(frame) for key, frame in by_trade.items()}
-        self._rule_masks = {name: book.passes(name) for name in rows["syntax_name"].fill_null("").unique().to_list() if name}
+        self._curves: _Curves = like._curves if like is not None else _curve_rows(book.tables["pfill_carry_cost"])
+        self._grids: dict[str, Grid] = like._grids if like is not None else _grids(book.tables["pscat_trade_cash_grid"])
+        names = book.tables["pscat_trade_cash_grid"]["syntax_name"].fill_null("").unique().to_list()
+        self._rule_masks = {name: book.passes(name) for name in names if name}
 
     def has_grid(self, trade_id: str) -> bool:
         """Whether a trade is priced by a cash grid."""
@@ -208,14 +210,21 @@ def _divide_each(numerator: Int64Array, denominator: Int64Array) -> Int64Array:
     return np.where(numerator < 0, -magnitude, magnitude)
 
 
-def _curve_rows(table: pl.DataFrame) -> dict[str, list[tuple[int, int, int]]]:
+def _curve_rows(table: pl.DataFrame) -> _Curves:
     """The carry curve of each instrument: first day, last day, annual rate (1e-6 percent)."""
-    curves: dict[str, list[tuple[int, int, int]]] = {}
+    curves: _Curves = {}
     columns = (table["investor_instrument"], table["from_day"], table["to_day"])
     rates = to_scaled(table["annual_rate_pct"]).tolist()
     for name, first, last, rate in zip(*(column.to_list() for column in columns), rates, strict=True):
         curves.setdefault(name, []).append((first, last, rate))
     return curves
+
+
+def _grids(table: pl.DataFrame) -> dict[str, Grid]:
+    """The cash grids by trade."""
+    rows = table.sort("trade_id", "rate", "sequence_number")
+    by_trade = rows.partition_by("trade_id", as_dict=True, maintain_order=True)
+    return {str(key[0]): _grid(frame) for key, frame in by_trade.items()}
 
 
 def _grid(frame: pl.DataFrame) -> Grid:

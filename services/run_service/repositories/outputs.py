@@ -24,6 +24,9 @@ two. The next rows are made ready between two, and never while others wait for t
 BREATH_S = 0.01
 """How long a deletion lets go of the database between two transactions."""
 
+_LOG_LAST = sorted(OUTPUT_TABLES.items(), key=lambda item: item[0] == "pfill_powerfill_log")
+"""A run whose removal was cut short is found again by its stored inputs or its log."""
+
 
 async def write_output(
     database: TenantDatabase, job: Job, name: str, frame: pl.DataFrame, between_chunks: Callable[[int], None]
@@ -69,10 +72,10 @@ class SqlOutputs:
         self._connections = connections
 
     async def remove(self, ref: RunRef, keep: Collection[str] = (), budget_s: float | None = None) -> bool:
-        """Delete the run's rows of all tables but `keep`, chunk by chunk. False if the budget was used up before."""
+        """Delete the run's rows of all tables but `keep`, chunk by chunk, the log last. False if the budget was used up."""
         end_s = float("inf") if budget_s is None else time.monotonic() + budget_s
         database = await self._connections.database(ref.tenant_id)
-        for name, table in OUTPUT_TABLES.items():
+        for name, table in _LOG_LAST:
             if name in keep:
                 continue
             is_left = True

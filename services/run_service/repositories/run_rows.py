@@ -13,7 +13,7 @@ from shared.database.tables import AUDIT_TABLES
 
 HISTORY = AUDIT_TABLES["pfill_run_history"]
 
-COLUMNS = tuple(column for column in HISTORY.columns if column.name not in ("input_loan_ids", "outputs_removed"))
+COLUMNS = tuple(column for column in HISTORY.columns if column.name != "input_loan_ids")
 """What a Run is made of; the list of loans can be long and is only ever written."""
 
 IS_ACTIVE = HISTORY.c.status.in_([status.value for status in ACTIVE])
@@ -25,7 +25,7 @@ def is_run(tenant_id: str, run_id: str) -> sa.ColumnElement[bool]:
 
 
 def run_row(run: Run) -> dict[str, Any]:
-    """The row of a run."""
+    """The row of a run, but for `outputs_removed`, which retention alone writes."""
     return {
         "run_id": run.run_id,
         "tenant_id": run.tenant_id,
@@ -81,4 +81,5 @@ def run_of(row: Mapping[str, Any]) -> Run:
         deaths=row["deaths"],
         input_counts=json.loads(row["input_counts"]),
         output_counts=json.loads(row["output_counts"]),
+        outputs_removed=row["outputs_removed"],
     )

@@ -15,17 +15,21 @@ from services.run_service.application.ports import (
     RunCursor,
     RunPage,
     RunSelection,
+    StoredRun,
 )
 from services.run_service.domain.events import Accepted, EventKind, RunEvent
 from services.run_service.domain.life import Lease
-from services.run_service.domain.run import Run, RunRef, RunStatus
+from services.run_service.domain.run import ACTIVE, Run, RunRef, RunStatus
 from services.run_service.repositories.event_rows import event_row
 from services.run_service.repositories.run_rows import COLUMNS, HISTORY, IS_ACTIVE, is_run, run_of, run_row
-from shared.database.tables import AUDIT_TABLES
+from shared.database.tables import AUDIT_TABLES, OUTPUT_TABLES
 from shared.errors import run_not_found
 from shared.tenancy.connections import TenantConnections
 
 _EVENTS = AUDIT_TABLES["pfill_run_event"]
+_INPUTS, _LOG = AUDIT_TABLES["pfill_run_input"], OUTPUT_TABLES["pfill_powerfill_log"]
+ANYTHING_STORED = HISTORY.c.run_id.in_(sa.union(sa.select(_INPUTS.c.run_id), sa.select(_LOG.c.run_id)))
+"""Runs of which anything is stored: inputs are written first, the log is removed last, so one of the two is there."""
 
 
 class SqlRuns:
@@ -85,6 +89,16 @@ class SqlRuns:
         """The tenant's active run."""
         return next(iter(await self._select(tenant_id, IS_ACTIVE)), None)
 
+    async def find_latest_complete(self, tenant_id: str) -> Run | None:
+        """The tenant's current run."""
+        complete = sa.and_(HISTORY.c.tenant_id == tenant_id, HISTORY.c.status == RunStatus.COMPLETE.value)
+        newest_first = HISTORY.c.submitted_at_utc.desc(), HISTORY.c.run_id.desc()
+        statement = sa.select(*COLUMNS).where(complete, HISTORY.c.replay_of == "").order_by(*newest_first).limit(1)
+        database = await self._connections.database(tenant_id)
+        async with database.connect() as connection:
+            row = (await connection.execute(statement)).mappings().first()
+        return None if row is None else run_of(dict(row))
+
     async def find_by_request(self, tenant_id: str, request_id: str) -> Run | None:
         """The run that was submitted with this key."""
         return next(iter(await self._select(tenant_id, HISTORY.c.request_id == request_id)), None)
@@ -121,6 +135,29 @@ class SqlRuns:
         runs = tuple(run_of(dict(row)) for row in rows[:page_size])
         more = RunCursor(runs[-1].submitted_at, runs[-1].run_id) if len(rows) > page_size else None
         return RunPage(runs, more, total)
+
+    async def stored(self, tenant_id: str) -> list[StoredRun]:
+        """The tenant's runs of which anything is stored, and its active run."""
+        told = HISTORY.c.run_id, HISTORY.c.status, HISTORY.c.submitted_at_utc, HISTORY.c.replay_of, HISTORY.c.outputs_removed
+        found: dict[str, StoredRun] = {}
+        database = await self._connections.database(tenant_id)
+        async with database.connect() as connection:
+            for condition in (ANYTHING_STORED, IS_ACTIVE):
+                rows = await connection.execute(sa.select(*told).where(HISTORY.c.tenant_id == tenant_id, condition))
+                for run_id, status, submitted_at, replay_of, is_marked in rows:
+                    found[run_id] = StoredRun(run_id, RunStatus(status), submitted_at, replay_of, is_marked)
+        return list(found.values())
+
+    async def mark_removed(self, ref: RunRef) -> bool:
+        """Give the outputs and inputs of a run up, unless it is active or an active run replays it."""
+        other = HISTORY.alias("other")
+        replays = other.c.tenant_id == ref.tenant_id, other.c.status.in_(ACTIVE), other.c.replay_of == ref.run_id
+        is_replayed = sa.exists().select_from(other).where(*replays)
+        may_go = sa.and_(is_run(ref.tenant_id, ref.run_id), ~IS_ACTIVE, ~is_replayed)
+        database = await self._connections.database(ref.tenant_id)
+        async with database.begin() as connection:
+            marked = await connection.execute(sa.update(HISTORY).where(may_go).values(outputs_removed=True))
+        return marked.rowcount > 0
 
     async def _select(self, tenant_id: str, condition: sa.ColumnElement[bool]) -> list[Run]:
         database = await self._connections.database(tenant_id)

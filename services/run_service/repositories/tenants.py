@@ -18,3 +18,7 @@ class RegistryTenants:
     def time_zone(self, tenant_id: str) -> ZoneInfo:
         """Where the desk's day begins. Raises TENANT_UNKNOWN."""
         return self._registry.get(tenant_id).time_zone
+
+    def keep_runs(self, tenant_id: str) -> int:
+        """How many complete runs keep their outputs and inputs. Raises TENANT_UNKNOWN."""
+        return self._registry.get(tenant_id).keep_runs

@@ -11,15 +11,21 @@ from typing import Any, TypeVar
 from powerfill.run.v1 import run_pb2, run_service_pb2_grpc
 from powerfill.run.v1 import run_service_pb2 as pb
 
+from services.run_service.application.compare_runs import RunComparison
+from services.run_service.application.explain_loan import Explanation
 from services.run_service.application.query_runs import RunCursor, RunPage, RunSelection
+from services.run_service.application.validate_allocation import AllocationVerdict, Placements
 from services.run_service.application.watch_run import Heartbeat
 from services.run_service.domain.events import RunEvent
 from services.run_service.domain.findings import Finding, Severity
 from services.run_service.domain.run import Run
 from services.run_service.rpc.mapping import requests
+from services.run_service.rpc.mapping.comparisons import checked_max_moves, comparison_to_proto
 from services.run_service.rpc.mapping.events import event_to_proto, heartbeat_to_proto
+from services.run_service.rpc.mapping.explanations import checked_loan_id, explanation_to_proto
 from services.run_service.rpc.mapping.findings import finding_to_proto
 from services.run_service.rpc.mapping.runs import run_to_proto
+from services.run_service.rpc.mapping.validations import asked_validation, verdict_to_proto
 from shared.auth.caller import Caller
 from shared.database.tables import SCHEMA_REVISION
 from shared.errors import not_yet
@@ -45,6 +51,10 @@ class RunApplication:
     list_runs: Callable[[Caller, RunSelection, int, RunCursor | None], Awaitable[RunPage]]
     cancel_run: Callable[[Caller, str], Awaitable[Run]]
     check_readiness: Callable[[Caller, Mapping[str, Any]], Awaitable[list[Finding]]]
+    replay_run: Callable[[Caller, str, str], Awaitable[Run]]
+    explain_loan: Callable[[Caller, str, str], Awaitable[Explanation]]
+    compare_runs: Callable[[Caller, str, str, int], Awaitable[RunComparison]]
+    validate_allocation: Callable[[Caller, str, AsyncIterator[Placements], int], Awaitable[AllocationVerdict]]
 
 
 class RunServicer(run_service_pb2_grpc.RunServiceServicer):
@@ -111,15 +121,25 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         )
 
     async def CompareRuns(self, request: pb.CompareRunsRequest, context: object) -> pb.CompareRunsResponse:
-        raise not_yet("CompareRuns", "read both runs with GetRun and compare their summaries")
+        caller = current_caller()
+        run_id_a = requests.checked_run_id(request.run_id_a, caller.tenant_id, "run_id_a")
+        run_id_b = requests.checked_run_id(request.run_id_b, caller.tenant_id, "run_id_b")
+        most = checked_max_moves(request.max_moves)
+        return await comparison_to_proto(await self._application.compare_runs(caller, run_id_a, run_id_b, most))
 
     async def ReplayRun(self, request: pb.ReplayRunRequest, context: object) -> pb.ReplayRunResponse:
-        raise not_yet("ReplayRun", "submit a run with the same options")
+        caller = current_caller()
+        run_id = requests.checked_run_id(request.run_id, caller.tenant_id)
+        run = await self._application.replay_run(caller, run_id, requests.checked_request_id(request.request_id))
+        return pb.ReplayRunResponse(run=run_to_proto(run))
 
     async def ValidateAllocation(
         self, request_iterator: AsyncIterator[pb.ValidateAllocationRequest], context: object
     ) -> pb.ValidateAllocationResponse:
-        raise not_yet("ValidateAllocation", "compare the allocation with the report GetAllocationGuide")
+        caller = current_caller()
+        asked = await asked_validation(aiter(request_iterator), caller.tenant_id)
+        verdict = await self._application.validate_allocation(caller, asked.run_id, asked.placements, asked.max_differences)
+        return await verdict_to_proto(verdict)
 
     async def Preprocess(self, request: pb.PreprocessRequest, context: object) -> pb.PreprocessResponse:
         raise not_yet("Preprocess", "every run preprocesses by itself")
@@ -131,7 +151,10 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         raise not_yet("PreviewCarryCost", "submit a run and read the carry in the report GetAllocationGuide")
 
     async def ExplainLoan(self, request: pb.ExplainLoanRequest, context: object) -> pb.ExplainLoanResponse:
-        raise not_yet("ExplainLoan", "the reports GetAllocationGuide and GetKickouts have the loan's trade or its reason")
+        caller = current_caller()
+        run_id = requests.checked_run_id(request.run_id, caller.tenant_id) if request.run_id else ""
+        loan_id = checked_loan_id(request.loan_id, run_id)
+        return explanation_to_proto(await self._application.explain_loan(caller, run_id, loan_id))
 
 
 async def _in_portions(runs: Sequence[Run]) -> list[run_pb2.Run]:

@@ -1,4 +1,4 @@
-"""One job in the worker: read the tenant's tables, store them, compute, write the outputs."""
+"""One job in the worker: read the tenant's tables or the inputs it replays, store them, compute, write the outputs."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ from services.run_service.engine.frames import INPUT_TABLES, OUTPUT_TABLES, RunI
 from services.run_service.engine.progress import Progress
 from services.run_service.engine.result import RunResult
 from services.run_service.engine.stop import RunCancelledError, Stop
-from services.run_service.repositories.inputs import store_inputs
+from services.run_service.repositories.inputs import SqlInputs, copy_inputs, store_inputs
 from services.run_service.repositories.lender_tables import read_inputs
 from services.run_service.repositories.outputs import write_output
 from services.run_service.worker.telling import Tell, TellingProgress
@@ -52,7 +52,7 @@ async def perform(job: Job, connections: TenantConnections, tell: Tell, stop: St
     try:
         database = await connections.database(job.ref.tenant_id)
         try:
-            return await _compute(job, database, progress, stop, pipeline)
+            return await _compute(job, connections, database, progress, stop, pipeline)
         except LeaseLostError:
             raise
         except Exception:
@@ -68,10 +68,20 @@ async def perform(job: Job, connections: TenantConnections, tell: Tell, stop: St
         return Broke(progress.step.value, f"unexpected error {error_id}; the log of the run service has it under this id")
 
 
-async def _compute(job: Job, database: TenantDatabase, progress: TellingProgress, stop: Stop, pipeline: Pipeline) -> Outcome:
+async def _compute(
+    job: Job,
+    connections: TenantConnections,
+    database: TenantDatabase,
+    progress: TellingProgress,
+    stop: Stop,
+    pipeline: Pipeline,
+) -> Outcome:
     progress.step_started(Step.READ_INPUTS)
-    inputs = await _patiently(lambda: read_inputs(database, _Reading(progress, stop).between_chunks), stop)
-    await _patiently(lambda: store_inputs(database, job, inputs, stop.checkpoint), stop)
+    if job.replay_of:
+        inputs = await _stored_inputs(job, connections, database, progress, stop)
+    else:
+        inputs = await _patiently(lambda: read_inputs(database, _Reading(progress, stop).between_chunks), stop)
+        await _patiently(lambda: store_inputs(database, job, inputs, stop.checkpoint), stop)
     counts = {name: frame.height for name, frame in inputs.tables.items()}
     progress.tell(InputsRead(counts))
     progress.step_completed(Step.READ_INPUTS, sum(counts.values()))
@@ -83,6 +93,15 @@ async def _compute(job: Job, database: TenantDatabase, progress: TellingProgress
     return Computed(
         result.summary, {name: frame.height for name, frame in result.tables.items()}, _loan_ids(result.in_scope_loan_ids)
     )
+
+
+async def _stored_inputs(
+    job: Job, connections: TenantConnections, database: TenantDatabase, progress: TellingProgress, stop: Stop
+) -> RunInputs:
+    """The inputs of the run that the job replays, from now on stored with its own run too."""
+    reading = _Reading(progress, stop, f" of run {job.replay_of}")
+    await _patiently(lambda: copy_inputs(database, job, lambda name: reading.between_chunks(name, 0)), stop)
+    return await _patiently(lambda: SqlInputs(connections).load(job.ref), stop)
 
 
 async def _write(
@@ -105,10 +124,10 @@ def _writer(
 
 
 class _Reading:
-    """Progress and the stop criterion between the chunks read."""
+    """Progress and the stop criterion between the chunks read; `whose` follows the name of a table."""
 
-    def __init__(self, progress: TellingProgress, stop: Stop) -> None:
-        self._progress, self._stop = progress, stop
+    def __init__(self, progress: TellingProgress, stop: Stop, whose: str = "") -> None:
+        self._progress, self._stop, self._whose = progress, stop, whose
         self._order = {name: number for number, name in enumerate(INPUT_TABLES)}
 
     def between_chunks(self, name: str, row_count: int) -> None:
@@ -116,7 +135,7 @@ class _Reading:
         self._stop.checkpoint()
         fraction = self._order[name] / len(self._order)
         rows = f", {row_count:,} rows" if row_count else ""
-        self._progress.step_progress(Step.READ_INPUTS, fraction, f"reading {name}{rows}", {"rows": row_count})
+        self._progress.step_progress(Step.READ_INPUTS, fraction, f"reading {name}{self._whose}{rows}", {"rows": row_count})
 
 
 class _Writing:

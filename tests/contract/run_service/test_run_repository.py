@@ -6,8 +6,9 @@ import datetime as dt
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from services.run_service.application.ports import RunConflictError, RunCursor, RunSelection
+from services.run_service.application.ports import RunConflictError, RunCursor, RunSelection, StoredRun
 from services.run_service.domain import life
 from services.run_service.domain.errors import LeaseLostError
 from services.run_service.domain.events import Accepted, EventKind, Warned
@@ -16,13 +17,16 @@ from services.run_service.domain.options import RunOptions
 from services.run_service.domain.outcome import Computed
 from services.run_service.domain.run import Run, RunRef, RunStatus
 from services.run_service.repositories.events import SqlEvents
-from services.run_service.repositories.runs import SqlRuns
+from services.run_service.repositories.run_rows import HISTORY
+from services.run_service.repositories.runs import ANYTHING_STORED, SqlRuns
+from shared.database.tables import AUDIT_TABLES, OUTPUT_TABLES
 from shared.errors import PowerFillError, Reason
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
 
 NOW = dt.datetime(2026, 4, 17, 12, tzinfo=dt.UTC)
 LEASE = Lease("me", NOW + dt.timedelta(seconds=30))
+INPUTS, LOG = AUDIT_TABLES["pfill_run_input"], OUTPUT_TABLES["pfill_powerfill_log"]
 
 
 class FixedClock:
@@ -202,6 +206,78 @@ async def test_a_page_holds_what_was_selected(runs: SqlRuns) -> None:
     assert await found(RunSelection(submitted_from=one, submitted_before=three)) == (["r3", "r2"], 2)
 
 
+async def test_the_latest_complete_run_is_neither_a_replay_nor_one_that_ended_otherwise(runs: SqlRuns) -> None:
+    assert await runs.find_latest_complete("acme") is None
+    for minute, run_id in enumerate(("a", "c", "b")):
+        await ended(runs, run_id, submitted_at=NOW + dt.timedelta(minutes=min(minute, 1)))
+    await ended(runs, "z", submitted_at=NOW + dt.timedelta(minutes=2), replay_of="a")
+    await submitted(runs, "active", submitted_at=NOW + dt.timedelta(minutes=3))
+    latest = await runs.find_latest_complete("acme")
+    assert latest is not None
+    assert latest.run_id == "c"
+
+
+async def put(database: TenantDatabase, run_id: str, *tables: sa.Table) -> None:
+    """A row of a run in each of these tables."""
+    values: dict[str, dict[str, Any]] = {
+        "pfill_run_input": {"table_name": "loan", "row_count": 0, "digest": "", "content": b""},
+        LOG.name: {"sequence": 1},
+    }
+    async with database.begin() as connection:
+        for table in tables:
+            await connection.execute(sa.insert(table), {"run_id": run_id, **values[table.name]})
+
+
+async def test_stored_runs_are_those_with_inputs_or_a_log_and_the_active_one(runs: SqlRuns, acme: TenantDatabase) -> None:
+    for minute, run_id in enumerate(("both", "inputs", "log", "nothing")):
+        await ended(runs, run_id, submitted_at=NOW + dt.timedelta(minutes=minute), replay_of="both" if run_id == "log" else "")
+    await submitted(runs, "active", submitted_at=NOW)
+    await put(acme, "both", INPUTS, LOG)
+    await put(acme, "inputs", INPUTS)
+    await put(acme, "log", LOG)
+    await put(acme, "of nobody", INPUTS)
+    assert await runs.mark_removed(RunRef("acme", "inputs"))
+    assert sorted(await runs.stored("acme"), key=lambda run: run.run_id) == [
+        StoredRun("active", RunStatus.PENDING, NOW, "", is_marked=False),
+        StoredRun("both", RunStatus.COMPLETE, NOW, "", is_marked=False),
+        StoredRun("inputs", RunStatus.COMPLETE, NOW + dt.timedelta(minutes=1), "", is_marked=True),
+        StoredRun("log", RunStatus.COMPLETE, NOW + dt.timedelta(minutes=2), "both", is_marked=False),
+    ]
+
+
+async def test_a_run_gives_its_outputs_up_for_good_and_nothing_else_of_it_changes(runs: SqlRuns, events: SqlEvents) -> None:
+    run = await ended(runs, "r1")
+    assert await runs.mark_removed(run.ref)
+    assert await runs.mark_removed(run.ref)
+    marked = dataclasses.replace(run, outputs_removed=True)
+    assert await runs.get(run.ref) == marked
+    await runs.change(run.ref, lambda current: Change(current, (Warned("A", ""),)))
+    assert (await runs.get(run.ref)).outputs_removed
+    assert len(await events.read(run.ref, 0, 10)) == run.last_sequence + 1
+
+
+async def test_an_active_run_and_the_one_it_replays_give_nothing_up(runs: SqlRuns) -> None:
+    old, other = await ended(runs, "old"), await ended(runs, "other")
+    replay = await submitted(runs, "replay", replay_of="old")
+    assert not await runs.mark_removed(replay.ref)
+    assert not await runs.mark_removed(old.ref)
+    assert await runs.mark_removed(other.ref)
+    assert not await runs.mark_removed(RunRef("acme", "unknown"))
+    await runs.change(replay.ref, lambda current: life.conclude(current, Computed({}), NOW))
+    assert await runs.mark_removed(old.ref)
+
+
+async def test_looking_for_old_runs_reads_neither_the_history_nor_what_is_stored(runs: SqlRuns, acme: TenantDatabase) -> None:
+    """The lists of loans in old rows can be long: of the history only the rows of runs that are stored are read."""
+    statement = sa.select(HISTORY.c.status).where(HISTORY.c.tenant_id == "acme", ANYTHING_STORED)
+    compiled = statement.compile(dialect=await acme.dialect(), compile_kwargs={"literal_binds": True})
+    async with acme.connect() as connection:
+        plan = (await connection.execute(sa.text(f"EXPLAIN QUERY PLAN {compiled}".replace("powerfill.", "")))).all()
+    steps = [str(row.detail) for row in plan]
+    assert not [step for step in steps if step.startswith("SCAN") and "pfill_run_history" in step]
+    assert [step for step in steps if "pfill_run_input USING COVERING INDEX" in step]
+
+
 async def test_another_tenants_run_does_not_exist(
     runs: SqlRuns, events: SqlEvents, connections: TenantConnections, acme: TenantDatabase
 ) -> None:
@@ -215,6 +291,8 @@ async def test_another_tenants_run_does_not_exist(
     assert await events.read(foreign, 0, 10) == []
     assert await runs.find_active("birch") is None
     assert not await runs.take_back(foreign)
+    assert await runs.stored("birch") == []
+    assert not await runs.mark_removed(foreign)
 
 
 async def test_an_unknown_tenant_and_an_unmigrated_one_are_told_apart(runs: SqlRuns, connections: TenantConnections) -> None:

@@ -37,7 +37,8 @@ async def test_the_demo_and_how_to_go_on(tmp_path: Path) -> None:
             continue
         done = await shell.run(*arguments, POWERFILL_HOME=str(home))
         assert (done.code, "error" in done.err) == (0, False)
-    assert (tmp_path / "allocation_guide.csv").exists()
+    assert sum(command.split()[1] == "explain" for command in others) == 1
+    assert (tmp_path / "allocation_guide.xlsx").exists()
     assert (tmp_path / "demo-export" / "run.json").exists()
 
     again = await shell.run("demo", "--keep", "--json", "--option", "strategy=PASSES", POWERFILL_HOME=str(home))

@@ -132,9 +132,9 @@ async def test_refusals_are_one_line_and_exit_code_1(shell: Shell, run_server: s
     refusals = {
         ("run", "nobody"): "there is no tenant 'nobody'",
         ("runs", "show", "acme", "no-run"): "there is no run 'no-run'",
-        ("runs", "compare", "acme", "a", "b"): "CompareRuns is not available yet",
-        ("runs", "replay", "acme", "a"): "ReplayRun is not available yet",
-        ("explain", "acme", "L001"): "ExplainLoan is not available yet",
+        ("runs", "compare", "acme", "a", "b"): "there is no run 'a'",
+        ("runs", "replay", "acme", "a"): "there is no run 'a'",
+        ("explain", "acme", "L001"): "tenant 'acme' has no complete run yet; `powerfill run acme` makes one",
         ("run", "acme", "--server", "127.0.0.1:1"): "no server answers at 127.0.0.1:1; `powerfill serve` starts the services",
     }
     all_ended = await asyncio.gather(*(shell.run(*arguments, POWERFILL_SERVER=run_server) for arguments in refusals))

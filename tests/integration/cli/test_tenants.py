@@ -109,8 +109,9 @@ def test_the_demos_tables_load(tenants: Command, acme: str, tmp_path: Path) -> N
 
 
 def test_json(tenants: Command, tmp_path: Path) -> None:
-    added = tenants("add", "acme", "--url", "sqlite+aiosqlite:///acme.db", "--time-zone", "Europe/Paris", "--json").json
-    described = {"tenant_id": "acme", "database": f"SQLite {tmp_path / 'acme.db'}", "time_zone": "Europe/Paris"}
+    kept = ("--time-zone", "Europe/Paris", "--keep-runs", "3")
+    added = tenants("add", "acme", "--url", "sqlite+aiosqlite:///acme.db", *kept, "--json").json
+    described = {"tenant_id": "acme", "database": f"SQLite {tmp_path / 'acme.db'}", "time_zone": "Europe/Paris", "keep_runs": 3}
     assert added == described
     assert tenants("list", "--json").json == {"tenants": [described]}
     migrated = tenants("migrate", "--all", "--json").json
@@ -180,6 +181,8 @@ def test_an_unknown_tenant(tenants: Command, arguments: list[str]) -> None:
         ["add", "acme", "--url", "sqlite:///acme.db"],
         ["add", "acme", "--url", "sqlite+aiosqlite:///:memory:"],
         ["add", "acme", "--url", "sqlite+aiosqlite:///acme.db", "--time-zone", "Nowhere/City"],
+        ["add", "acme", "--url", "sqlite+aiosqlite:///acme.db", "--keep-runs", "0"],
+        ["add", "acme", "--url", "sqlite+aiosqlite:///acme.db", "--keep-runs", "many"],
     ],
 )
 def test_a_command_line_that_is_not_allowed(tenants: Command, tmp_path: Path, arguments: list[str]) -> None:

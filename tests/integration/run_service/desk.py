@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 from powerfill.common.v1.run_status_pb2 import RunStatus
 from powerfill.run.v1 import run_service_pb2 as pb
@@ -13,7 +14,10 @@ from powerfill.run.v1.event_pb2 import RunEvent
 from powerfill.run.v1.run_pb2 import Run
 from powerfill.run.v1.run_service_pb2_grpc import RunServiceStub
 
+from services.run_service.engine.frames import OUTPUT_KEYS
+from services.run_service.engine.frames import OUTPUT_TABLES as FRAMES
 from services.run_service.settings import Settings
+from shared.database.bulk import read_frame
 from shared.database.tables import OUTPUT_TABLES
 from shared.rpc.client import Connection, connect
 from shared.rpc.options import options_to_proto
@@ -44,9 +48,36 @@ class Desk:
         """GetRun. Raises ReceivedError."""
         return (await self._connection.call(self._stub.GetRun, pb.GetRunRequest(run_id=run_id))).run
 
+    async def listed(self) -> list[Run]:
+        """ListRuns, the newest first. Raises ReceivedError."""
+        return [*(await self._connection.call(self._stub.ListRuns, pb.ListRunsRequest())).runs]
+
     async def cancel(self, run_id: str) -> Run:
         """CancelRun. Raises ReceivedError."""
         return (await self._connection.call(self._stub.CancelRun, pb.CancelRunRequest(run_id=run_id))).run
+
+    async def replay(self, run_id: str, request_id: str = "") -> Run:
+        """ReplayRun. Raises ReceivedError."""
+        request = pb.ReplayRunRequest(run_id=run_id, request_id=request_id)
+        return (await self._connection.call(self._stub.ReplayRun, request)).run
+
+    async def compare(self, run_id_a: str, run_id_b: str, max_moves: int = 0) -> pb.CompareRunsResponse:
+        """CompareRuns. Raises ReceivedError."""
+        request = pb.CompareRunsRequest(run_id_a=run_id_a, run_id_b=run_id_b, max_moves=max_moves)
+        return await self._connection.call(self._stub.CompareRuns, request)
+
+    async def explain(self, loan_id: str, run_id: str = "") -> pb.ExplainLoanResponse:
+        """ExplainLoan. Raises ReceivedError."""
+        request = pb.ExplainLoanRequest(run_id=run_id, loan_id=loan_id)
+        return await self._connection.call(self._stub.ExplainLoan, request)
+
+    async def completed(self, options: Mapping[str, Any] = DAY) -> Run:
+        """A run, when it is complete."""
+        run = await self.submit(options)
+        await self.watched(run.run_id)
+        ended = await self.get(run.run_id)
+        assert status_name(ended) == "COMPLETE", ended.failure
+        return ended
 
     async def watch(self, run_id: str, after: int = 0) -> AsyncIterator[RunEvent]:
         """The events of WatchRun. Raises ReceivedError."""
@@ -106,6 +137,16 @@ async def output_counts(database: TenantDatabase, run_id: str) -> dict[str, int]
             for name, table in OUTPUT_TABLES.items()
         }
     return {name: count for name, count in counts.items() if count}
+
+
+async def outputs_of(database: TenantDatabase, run_id: str) -> dict[str, pl.DataFrame]:
+    """The output tables of a run, rows in the order of their keys."""
+    frames = {}
+    async with database.connect() as connection:
+        for name, table in OUTPUT_TABLES.items():
+            frame = await read_frame(connection, table, list(FRAMES[name]), table.c.run_id == run_id)
+            frames[name] = frame.sort(OUTPUT_KEYS[name])
+    return frames
 
 
 async def eventually(condition: Any, timeout_s: float = 10.0) -> None:

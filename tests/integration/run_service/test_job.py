@@ -1,5 +1,6 @@
 """What a worker does with one job, in this process, over a real database."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from services.run_service.worker import job as job_module
 from services.run_service.worker.job import perform
 from services.run_service.worker.stopping import WorkerStop
 from shared.database import bulk
-from shared.database.tables import AUDIT_TABLES
+from shared.database.tables import AUDIT_TABLES, LENDER_TABLES
 from shared.errors import tenant_unavailable
 from shared.tenancy.connections import TenantConnections
 from shared.tenancy.database import TenantDatabase
@@ -193,6 +194,49 @@ async def test_a_database_that_stays_away_fails_the_step_that_needs_it(
     outcome = await perform(job, connections, lambda message: None, WorkerStop(lambda: False), pipeline)
     assert isinstance(outcome, Broke)
     assert (outcome.step, "does not answer" in outcome.message) == ("read_inputs", True)
+
+
+async def test_a_replay_reads_what_the_old_run_stored_and_stores_it_once_more(
+    job: Job, connections: TenantConnections, filled: TenantDatabase, pipeline: Any
+) -> None:
+    stored = await read_inputs(filled, lambda name, row_count: None)
+    await store_as(filled, "r0", job, stored)
+    async with filled.begin() as connection:
+        await connection.execute(sa.delete(LENDER_TABLES["loan"]))
+    seen: list[RunInputs] = []
+
+    def noting(inputs: RunInputs, *given: Any) -> RunResult:
+        seen.append(inputs)
+        result: RunResult = pipeline(inputs, *given)
+        return result
+
+    replay = dataclasses.replace(job, replay_of="r0")
+    for _ in range(2):  # an attempt, and one after it
+        outcome = await perform(replay, connections, lambda message: None, WorkerStop(lambda: False), noting)
+        assert isinstance(outcome, Computed)
+        assert all(seen[-1].tables[name].equals(frame) for name, frame in stored.tables.items())
+        async with filled.begin() as connection:  # the next attempt needs the old run no more
+            await connection.execute(sa.delete(INPUTS).where(INPUTS.c.run_id == "r0"))
+
+
+@pytest.mark.parametrize("left", [0, 5])
+async def test_a_replay_of_inputs_that_are_gone_fails_before_anything_is_computed(
+    job: Job, connections: TenantConnections, filled: TenantDatabase, pipeline: Any, left: int
+) -> None:
+    await store_as(filled, "r0", job, await read_inputs(filled, lambda name, row_count: None))
+    async with filled.begin() as connection:
+        gone = list(INPUT_TABLES)[left:]
+        await connection.execute(sa.delete(INPUTS).where(INPUTS.c.run_id == "r0", INPUTS.c.table_name.in_(gone)))
+    replay = dataclasses.replace(job, replay_of="r0")
+    outcome = await perform(replay, connections, lambda message: None, WorkerStop(lambda: False), pipeline)
+    assert outcome == Broke("read_inputs", "no inputs are stored for run 'r0'; choose a newer run")
+
+
+async def store_as(database: TenantDatabase, run_id: str, job: Job, inputs: RunInputs) -> None:
+    """Store inputs as those of another run."""
+    await inputs_module.store_inputs(database, job, inputs, lambda: None)
+    async with database.begin() as connection:
+        await connection.execute(sa.update(INPUTS).values(run_id=run_id))
 
 
 async def test_a_long_list_of_loans_is_told_by_count_and_digest(

@@ -7,15 +7,24 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from cli.demo.story import KICKOUT_COLUMNS, TRADE_COLUMNS, by_reason, fill_line, print_story, top_kickouts, top_trades
+from cli.demo.story import (
+    KICKOUT_COLUMNS,
+    TRADE_COLUMNS,
+    by_reason,
+    fill_line,
+    kickout_frame,
+    print_story,
+    top_kickouts,
+    top_trades,
+    trade_frame,
+)
 from cli.report_pages import REPORTS
 
 
 def rows_of(report: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Rows of a report; columns that are not named are null."""
-    columns = REPORTS[report].columns
-    given = {name: [row.get(name) for row in rows] for name in columns}
-    return pl.DataFrame([pl.Series(name, given[name], dtype=dtype, strict=False) for name, dtype in columns.items()])
+    columns = {name: [row.get(name) for row in rows] for name in REPORTS[report].fields}
+    return kickout_frame(columns) if report == "kickouts" else trade_frame(columns)
 
 
 def kickout(loan_id: str, reason: str, amount: str | None, cost: str | None = None) -> dict[str, Any]:
@@ -61,8 +70,8 @@ def test_reasons() -> None:
 
 def test_the_costliest_loans_come_first_and_only_those_that_cost() -> None:
     assert top_kickouts(KICKOUTS)["loan_id"].to_list() == ["L2", "L1"]
-    assert set(KICKOUT_COLUMNS) <= set(REPORTS["kickouts"].columns)
-    assert set(TRADE_COLUMNS) <= set(REPORTS["trade_recap"].columns)
+    assert set(KICKOUT_COLUMNS) <= set(REPORTS["kickouts"].fields)
+    assert set(TRADE_COLUMNS) <= set(REPORTS["trade_recap"].fields)
 
 
 def test_the_largest_trades_come_first() -> None:

@@ -1,13 +1,20 @@
 """A report on a terminal: its run and how fresh it is above the table, what is hidden below it."""
 
-import polars as pl
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
+from google.type.decimal_pb2 import Decimal as DecimalMessage
 from powerfill.common.v1.run_status_pb2 import RunStatus
 from powerfill.report.v1.report_pb2 import Freshness, Note, NoteCode, OtherRun, ReportHeader
+from powerfill.report.v1.synthetic_opportunities_pb2 import SyntheticRank
 from rich.console import Console
 
+from cli.report_cells import cell_text
 from cli.report_pages import REPORTS, ReportRows
 from cli.report_text import IMPORTANCE, VERDICTS, header_lines, print_report
 
@@ -15,21 +22,24 @@ HEADER = ReportHeader(
     run_id="r1", as_of_date=Date(year=2026, month=4, day=17), completed_at=Timestamp(seconds=1_776_400_000), row_count=2,
     freshness=Freshness.FRESHNESS_CURRENT, status=RunStatus.RUN_STATUS_COMPLETE,
 )  # fmt: skip
-ROWS = pl.DataFrame(
-    {
-        "loan_id": ["L1", "L2"],
-        "loan_amount": ["250000.00", None],
-        "note_rate": ["6.625", "6.5"],
-        "reason": ["NO_CAPACITY", "DATA_ERROR"],
-    }
-).with_columns(pl.col("loan_amount").cast(pl.Decimal(14, 2)), pl.col("note_rate").cast(pl.Decimal(10, 6)))
+ROWS: Mapping[str, list[Any]] = {
+    "loan_id": ["L1", "L2"],
+    "loan_amount": [Decimal("250000.00"), None],
+    "note_rate": [Decimal("6.625000"), Decimal("6.500000")],
+    "reason": ["NO_CAPACITY", "DATA_ERROR"],
+}
+
+
+def kickouts(rows: int = 2) -> ReportRows:
+    return ReportRows(HEADER, {name: cells[:rows] for name, cells in ROWS.items()}, {})
 
 
 def test_every_verdict_has_words_and_every_column_named_is_one() -> None:
     assert set(VERDICTS) == set(Freshness.values()) - {Freshness.FRESHNESS_UNSPECIFIED}
+    assert list(IMPORTANCE) == list(REPORTS)
     for name, columns in IMPORTANCE.items():
-        assert set(columns) <= set(REPORTS[name].columns)
-        assert columns[0] in REPORTS[name].key
+        assert len(set(columns)) == len(columns)
+        assert set(columns) <= set(REPORTS[name].fields)
 
 
 def test_a_current_report() -> None:
@@ -57,18 +67,18 @@ def test_a_run_without_output_says_where_it_ended() -> None:
         failure_step="allocation", failure_message="cancelled by request",
     )  # fmt: skip
     assert list(header_lines("kickouts", "acme", header))[1:] == [
-        "TERMINAL_EMPTY: the run did not complete: no rows",
+        "TERMINAL_EMPTY: the run did not complete",
         "CANCELLED in allocation: cancelled by request",
     ]
 
 
 def test_no_run_yet() -> None:
     header = ReportHeader(freshness=Freshness.FRESHNESS_NO_RUN_YET)
-    assert list(header_lines("kickouts", "acme", header)) == ["kickouts of acme", "NO_RUN_YET: no complete run yet: no rows"]
+    assert list(header_lines("kickouts", "acme", header)) == ["kickouts of acme", "NO_RUN_YET: no complete run yet"]
 
 
 def test_a_narrow_terminal_hides_columns_and_names_them(capsys: pytest.CaptureFixture[str]) -> None:
-    print_report(Console(width=36, highlight=False), "kickouts", "acme", ReportRows(HEADER, ROWS), all_columns=False)
+    print_report(Console(width=36, highlight=False), "kickouts", "acme", kickouts(), all_columns=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[3:7] == [
         "loan_id  loan_amount  reason",
@@ -80,7 +90,7 @@ def test_a_narrow_terminal_hides_columns_and_names_them(capsys: pytest.CaptureFi
 
 
 def test_chosen_columns_are_shown_however_narrow(capsys: pytest.CaptureFixture[str]) -> None:
-    print_report(Console(width=20, highlight=False), "kickouts", "acme", ReportRows(HEADER, ROWS.head(1)), all_columns=True)
+    print_report(Console(width=20, highlight=False), "kickouts", "acme", kickouts(1), all_columns=True)
     text = capsys.readouterr().out
     assert "6.625" in text
     assert "1 of 2 rows; without --limit all are shown" in text
@@ -88,5 +98,51 @@ def test_chosen_columns_are_shown_however_narrow(capsys: pytest.CaptureFixture[s
 
 
 def test_an_empty_report_is_its_header(capsys: pytest.CaptureFixture[str]) -> None:
-    print_report(Console(width=80), "kickouts", "acme", ReportRows(HEADER, ROWS.clear()), all_columns=False)
+    print_report(Console(width=80), "kickouts", "acme", kickouts(0), all_columns=False)
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_run_overview_says_how_the_runs_ended_and_what_the_latest_gave(capsys: pytest.CaptureFixture[str]) -> None:
+    run: dict[str, Any] = dict.fromkeys(REPORTS["run_overview"].fields)
+    run |= {
+        "run_id": "r1", "status": "COMPLETE", "value": Decimal("1234567.80"), "gap_bp": Decimal("0.120000"),
+        "kicked_out_count": 7, "allocated_pct": Decimal("98.500000"), "total_pair_off": Decimal("12.00"),
+        "duration": dt.timedelta(seconds=6.26),
+    }  # fmt: skip
+    point = dict.fromkeys(REPORTS["run_overview"].beside["trend"]) | {"run_id": "r1", "value": run["value"]}
+    beside: dict[str, Any] = {
+        "status_distribution": {"status": ["COMPLETE", "FAILED"], "run_count": [1200, 1]},
+        "latest_run": {name: [cell] for name, cell in run.items()},
+        "trend": {name: [cell] for name, cell in point.items()},
+    }
+    report = ReportRows(HEADER, {name: [cell] for name, cell in run.items()}, beside)
+    print_report(Console(width=100, highlight=False), "run_overview", "acme", report, all_columns=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:4] == [
+        "runs: 1,200 COMPLETE, 1 FAILED",
+        "latest complete run r1: value $1,234,567.80, gap 0.12 bp, 98.5 % of the in-scope amount allocated, pair-off $12.00, "
+        "7 loans left out, took 6.3 s",
+    ]
+    assert lines[5].split()[:3] == ["run_id", "status", "as_of_date"]
+    below = lines[lines.index("Value and fill over time") + 1 :]
+    assert below[2].split() == ["r1", "1,234,567.80"]
+
+
+def test_nested_rows_and_lists_are_brief(capsys: pytest.CaptureFixture[str]) -> None:
+    ranks = [
+        SyntheticRank(rank=rank, syn_trade_id=f"SYN-{rank}", score=DecimalMessage(value=f"10{rank}.50000000"))
+        for rank in range(1, 10)
+    ]
+    columns: dict[str, Any] = {"loan_id": ["L1"], "ranks": [ranks]}
+    trades: dict[str, Any] = {
+        "syn_trade_id": [f"SYN-{number}" for number in range(12)], "amount": [Decimal(number) for number in range(12)],
+    }  # fmt: skip
+    report = ReportRows(HEADER, columns, {"synthetic_trades": trades})
+    print_report(Console(width=80, highlight=False), "synthetic_opportunities", "acme", report, all_columns=False)
+    text = capsys.readouterr().out
+    assert "L1       SYN-1 101.50, SYN-2 102.50, SYN-3 103.50, SYN-..\n" in text
+    title, _, _, first, *_, last = text.splitlines()[-13:]
+    assert title.startswith("Synthetic trades: the kickouts")
+    assert title.endswith("(10 of 12; --json has all)")
+    assert (first.split(), last.split()) == (["SYN-11", "11.00"], ["SYN-2", "2.00"])
+    assert cell_text(["L1", "L2"]) == "L1, L2"

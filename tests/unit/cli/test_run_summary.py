@@ -7,7 +7,7 @@ from powerfill.common.v1.run_status_pb2 import RunStatus
 from powerfill.run.v1.run_pb2 import BoundKind, EndedBy, Run, RunSummary, Step, StepOutcome
 
 from cli.exit_codes import ExitCode
-from cli.run_summary import EXIT_CODES, print_options, print_run, print_steps, summary_rows
+from cli.run_summary import EXIT_CODES, answers_differ, print_options, print_run, print_steps, summary_rows
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.run import TERMINAL
 from shared.rpc.options import options_to_proto
@@ -58,6 +58,15 @@ def test_a_complete_run(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_a_run_whose_outputs_are_removed_still_tells_its_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    run = complete_run()
+    run.outputs_removed = True
+    print_run(run)
+    _, removed, value, *_ = capsys.readouterr().out.splitlines()
+    assert removed == "  its outputs and inputs were removed by retention; these figures and its events remain"
+    assert value.startswith("  value  ")
+
+
 def test_what_a_run_without_bound_leaves_out() -> None:
     summary = RunSummary(value=dollars("5.00"), baseline_value=dollars("7.00"))
     rows = dict(summary_rows(summary))
@@ -101,3 +110,10 @@ def test_steps_and_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert "  requested by                 desk" in lines
     assert "  bx_price_floor               none" in lines
     assert "  pair_off_cost                TBA 0.03125, SPEC 0.25, CASH 0.125, BULK 0.25" in lines
+
+
+def test_a_replay_has_the_same_answer_or_another() -> None:
+    original, replay = complete_run().summary, complete_run().summary
+    assert answers_differ(original, replay) == []
+    replay.value.value, replay.allocated_count = "1000.01", 3
+    assert answers_differ(original, replay) == ["value $1,000.01 instead of $1,000.00", "allocated 3 instead of 2"]

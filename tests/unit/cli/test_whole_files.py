@@ -1,12 +1,11 @@
 """What is written is there whole or not at all, and nothing is left beside it."""
 
-import functools
 from pathlib import Path
 
 import pytest
 
 from cli.exit_codes import CommandError
-from cli.whole_files import whole_directory, write_whole
+from cli.whole_files import whole_directory, whole_file
 
 
 def names(directory: Path) -> list[str]:
@@ -15,9 +14,11 @@ def names(directory: Path) -> list[str]:
 
 def test_a_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.csv"
-    for text in ("one", "two"):
-        write_whole(path, functools.partial(Path.write_text, data=text))
-        assert path.read_text() == text
+    for text in (b"one", b"two"):
+        with whole_file(path) as file:
+            file.write(text)
+            assert not path.exists() or path.read_bytes() == b"one"
+        assert path.read_bytes() == text
     assert names(path.parent) == ["a.csv"]
 
 
@@ -25,12 +26,13 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
     path = tmp_path / "a.csv"
     path.write_text("old")
 
-    def half(part: Path) -> None:
-        part.write_text("half")
-        raise OSError(28, "No space left on device")
+    def write_half() -> None:
+        with whole_file(path) as file:
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
 
     with pytest.raises(CommandError, match=r"a\.csv cannot be written: No space left on device"):
-        write_whole(path, half)
+        write_half()
     assert (names(tmp_path), path.read_text()) == (["a.csv"], "old")
 
 

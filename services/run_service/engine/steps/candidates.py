@@ -5,6 +5,8 @@ the instrument alone and are decided once an instrument (`Eligible`); settlement
 pair reached through several constraints belongs to the first in policy order (priority, constraint_id).
 """
 
+import copy
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +78,24 @@ def build_candidates(
     return real.finish(builder.carry_matched), synthetic.finish(), builder.reach
 
 
+def how_far(book: Book, pricer: Pricer, trades: Collection[int], block_loans: int = BLOCK_LOANS) -> Iterator[tuple[int, Reach]]:
+    """Each of these trades with how far every loan comes on it, by the constraints of its instrument and no other trade."""
+    builder, by_instrument, blocks = _Builder(book, pricer), book.constraints_by_instrument(), _blocks(book, block_loans)
+    for name, on_it in builder.trades.items():
+        wanted = [trade for trade in on_it if trade in trades]
+        if not wanted:
+            continue
+        builder.reach = Reach(book)
+        eligible = [(builder.eligible(name, by_instrument.get(name, []), block), block) for block in blocks]
+        of_instrument = builder.reach
+        for trade in wanted:
+            builder.reach = copy.deepcopy(of_instrument)
+            for its, block in eligible:
+                if its is not None:
+                    builder.on_trade(its, trade, block)
+            yield trade, builder.reach
+
+
 def _blocks(book: Book, block_loans: int) -> list[Block]:
     loans, blocks = book.loans, []
     for first, end in spans(len(loans), block_loans):
@@ -100,7 +120,7 @@ class _Builder:
         self._floor = _NO_FLOOR if floor is None else scaled(floor, 8)
 
     def eligible(self, name: str, constraints: list[int], block: Block) -> Eligible | None:
-        """Rules, note-rate window and loan size; None for an unknown instrument."""
+        """Rules, note-rate window and loan size; None for an unknown instrument and where no loan is admitted."""
         loans, here = self.book.loans, slice(block.first, block.end)
         first = np.full(len(block), -1, dtype=self._constraint_type)
         for number in reversed(constraints):  # the first constraint that each free loan passes
@@ -115,6 +135,8 @@ class _Builder:
         self._mark(name, index, Stage.LOAN_SIZE, first, block)
         if instrument.max_loan_amount is not None:
             index = index[loans.amount[here][index] <= instrument.max_loan_amount]
+        if not len(index):
+            return None
         self._mark(name, index, Stage.SETTLEMENT_WINDOW, first, block)
         admitted = index + block.first
         return Eligible(instrument, admitted, first[index], self.pricer.adjustment(instrument, admitted))

@@ -21,10 +21,10 @@ _REQUEST_ID = re.compile(rf"[!-~]{{0,{MAX_REQUEST_ID_LENGTH}}}", re.ASCII)
 _STATUSES = {number: RunStatus(word) for number, word in enum_words(run_status_pb2.RunStatus.DESCRIPTOR).items()}
 
 
-def checked_run_id(run_id: str, tenant_id: str) -> str:
-    """The id of a run. Raises INVALID_FIELD when it is empty, RUN_NOT_FOUND when no run can have it."""
+def checked_run_id(run_id: str, tenant_id: str, field: str = "run_id") -> str:
+    """The id of a run, from this field. Raises INVALID_FIELD when it is empty, RUN_NOT_FOUND when no run can have it."""
     if not run_id:
-        raise invalid_field("run_id", f"it must be given; `powerfill runs list {tenant_id}` shows them")
+        raise invalid_field(field, f"it must be given; `powerfill runs list {tenant_id}` shows them")
     if _RUN_ID.fullmatch(run_id) is None:
         raise run_not_found(run_id, tenant_id)
     return run_id

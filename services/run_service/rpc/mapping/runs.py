@@ -34,6 +34,7 @@ def run_to_proto(run: Run) -> run_pb2.Run:
         last_sequence=run.last_sequence,
         steps=[_step_report(step) for step in run.steps],
         request_id=run.request_id,
+        outputs_removed=run.outputs_removed,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import importlib.metadata
 from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import polars as pl
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
@@ -18,12 +21,16 @@ from powerfill.config.v1 import config_service_pb2_grpc, security_rule_pb2
 from powerfill.run.v1 import run_service_pb2 as pb
 from powerfill.run.v1 import run_service_pb2_grpc
 
+from services.run_service.application.compare_runs import RunComparison
+from services.run_service.application.explain_loan import Decided, Explanation, LoanView
 from services.run_service.application.ports import RunCursor, RunPage, RunSelection
+from services.run_service.application.validate_allocation import AllocationVerdict, Placements
 from services.run_service.application.watch_run import Heartbeat
 from services.run_service.domain.events import Accepted, Finished, RunEvent
 from services.run_service.domain.findings import Code, Finding, Severity
 from services.run_service.domain.options import RunOptions
 from services.run_service.domain.run import Run, RunStatus
+from services.run_service.engine.compare.comparison import Comparison, ValueSplit
 from services.run_service.rpc.config_servicer import ConfigServicer
 from services.run_service.rpc.run_servicer import RunApplication, RunServicer
 from shared.auth.caller import Caller
@@ -107,6 +114,27 @@ class PlayedApplication:
         self.asked.append((caller, dict(given)))
         return self.findings
 
+    async def replay_run(self, caller: Caller, run_id: str, request_id: str) -> Run:
+        self.asked.append((caller, run_id, request_id))
+        return dataclasses.replace(a_run(6, RunStatus.PENDING), replay_of=run_id)
+
+    async def compare_runs(self, caller: Caller, run_id_a: str, run_id_b: str, max_moves: int) -> RunComparison:
+        self.asked.append((caller, run_id_a, run_id_b, max_moves))
+        a, b = (dataclasses.replace(a_run(number), summary={"value": f"{number}.00"}) for number in (1, 2))
+        split = ValueSplit(Decimal("0.25"), Decimal("0.50"), Decimal("0.10"), Decimal("0.15"), Decimal(0))
+        return RunComparison(a, b, (), Comparison(split, (), 0, Decimal(0), (), pl.DataFrame(), pl.DataFrame()))
+
+    async def validate_allocation(
+        self, caller: Caller, run_id: str, parts: AsyncIterator[Placements], most_listed: int
+    ) -> AllocationVerdict:
+        self.asked.append((caller, run_id, [part async for part in parts], most_listed))
+        raise run_not_found(run_id, "acme")
+
+    async def explain_loan(self, caller: Caller, run_id: str, loan_id: str) -> Explanation:
+        self.asked.append((caller, run_id, loan_id))
+        view = LoanView(loan_id, None, None, None, "Closed", None, (), Decimal(0), None, None, None, None, None)
+        return Explanation(a_run(5), Decided(None, reason="NO_RULE_MATCH"), view, (), f"Loan {loan_id} was left out.")
+
 
 @pytest.fixture
 def application() -> PlayedApplication:
@@ -123,6 +151,10 @@ async def server(application: PlayedApplication) -> AsyncIterator[RpcServer]:
             list_runs=application.list_runs,
             cancel_run=application.cancel_run,
             check_readiness=application.check_readiness,
+            replay_run=application.replay_run,
+            explain_loan=application.explain_loan,
+            validate_allocation=application.validate_allocation,
+            compare_runs=application.compare_runs,
         ),
         PageTokens("a secret"),
         features=("bus: in-process",),
@@ -240,6 +272,77 @@ async def test_get_and_cancel_give_the_run(connection: Connection, stub: RunServ
     assert response.run.status == run_status_pb2.RUN_STATUS_ALLOCATING
 
 
+async def test_replay_names_the_run_it_replays(
+    connection: Connection, stub: RunServiceAsyncStub, application: PlayedApplication
+) -> None:
+    run = (await connection.call(stub.ReplayRun, pb.ReplayRunRequest(run_id="r-3", request_id="key"))).run
+    assert (run.run_id, run.replay_of, run.status) == ("r-6", "r-3", run_status_pb2.RUN_STATUS_PENDING)
+    assert application.asked == [(ANN, "r-3", "key")]
+    for request in (pb.ReplayRunRequest(), pb.ReplayRunRequest(run_id="r-3", request_id="a b")):
+        assert (await refused(connection, stub.ReplayRun, request)).code == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_an_allocation_comes_in_parts_in_its_order(
+    connection: Connection, stub: RunServiceAsyncStub, application: PlayedApplication
+) -> None:
+    async def sent() -> AsyncIterator[pb.ValidateAllocationRequest]:
+        yield pb.ValidateAllocationRequest(run_id="r-3", placements=[pb.Placement(loan_id="A", trade_id="T")])
+        yield pb.ValidateAllocationRequest()
+        rows = [pb.Placement(loan_id=f"L{number}", trade_id="U", price=DecimalMessage(value="101.5")) for number in range(1_001)]
+        yield pb.ValidateAllocationRequest(placements=rows)
+
+    with pytest.raises(ReceivedError) as raised:
+        await connection.send(stub.ValidateAllocation, sent(), 10.0)
+    assert (raised.value.code, raised.value.reason) == (grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND")
+    [(caller, run_id, parts, most_listed)] = application.asked
+    assert (caller, run_id, most_listed) == (ANN, "r-3", 10_000)
+    assert [len(part.loan_ids) for part in parts] == [1, 1_000, 1]
+    assert (parts[0], parts[2]) == (Placements(["A"], ["T"], [None]), Placements(["L1000"], ["U"], [Decimal("101.5")]))
+
+
+async def test_compare_gives_every_part_of_the_difference(
+    connection: Connection, stub: RunServiceAsyncStub, application: PlayedApplication
+) -> None:
+    request = pb.CompareRunsRequest(run_id_a="r-1", run_id_b="r-2")
+    response = await connection.call(stub.CompareRuns, request)
+    parts = ("value_difference", "by_inputs", "by_market", "by_data", "by_options", "by_decision", "by_moves", "by_pair_off")
+    assert [getattr(response, name).value for name in (*parts, "value_a", "value_b")] == [
+        "1.00", "0.75", "0.25", "0.50", "0.10", "0.15", "0.15", "0", "1.00", "2.00",
+    ]  # fmt: skip
+    await connection.call(stub.CompareRuns, pb.CompareRunsRequest(run_id_a="r-1", run_id_b="r-1", max_moves=100_000))
+    assert application.asked == [(ANN, "r-1", "r-2", 1_000), (ANN, "r-1", "r-1", 100_000)]
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"run_id_b": "r-2"}, "run_id_a"),
+        ({"run_id_a": "r-1"}, "run_id_b"),
+        ({"run_id_a": "r-1", "run_id_b": "r-2", "max_moves": -1}, "max_moves"),
+        ({"run_id_a": "r-1", "run_id_b": "r-2", "max_moves": 100_001}, "max_moves"),
+    ],
+)
+async def test_a_comparison_that_cannot_be(
+    connection: Connection, stub: RunServiceAsyncStub, given: dict[str, Any], field: str
+) -> None:
+    error = await refused(connection, stub.CompareRuns, pb.CompareRunsRequest(**given))
+    assert (error.code, [violation.field for violation in error.fields]) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
+
+
+async def test_an_explanation_is_of_a_run_or_of_the_latest_complete_one(
+    connection: Connection, stub: RunServiceAsyncStub, application: PlayedApplication
+) -> None:
+    for run_id in ("r-3", ""):
+        response = await connection.call(stub.ExplainLoan, pb.ExplainLoanRequest(run_id=run_id, loan_id="L1"))
+        assert (response.run_id, response.loan_id, response.reason) == ("r-5", "L1", "NO_RULE_MATCH")
+        assert response.explanation == "Loan L1 was left out."
+    assert application.asked == [(ANN, "r-3", "L1"), (ANN, "", "L1")]
+    error = await refused(connection, stub.ExplainLoan, pb.ExplainLoanRequest(run_id="r-3"))
+    assert [violation.field for violation in error.fields] == ["loan_id"]
+    error = await refused(connection, stub.ExplainLoan, pb.ExplainLoanRequest(run_id="a b", loan_id="L1"))
+    assert (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "RUN_NOT_FOUND")
+
+
 async def test_pages_hold_every_run_once(connection: Connection, stub: RunServiceAsyncStub) -> None:
     seen, token = [], ""
     while True:
@@ -316,12 +419,9 @@ async def test_the_server_says_what_it_is(connection: Connection, stub: RunServi
 @pytest.mark.parametrize(
     ("name", "request_message"),
     [
-        ("CompareRuns", pb.CompareRunsRequest()),
-        ("ReplayRun", pb.ReplayRunRequest()),
         ("Preprocess", pb.PreprocessRequest()),
         ("PreviewCandidates", pb.PreviewCandidatesRequest()),
         ("PreviewCarryCost", pb.PreviewCarryCostRequest()),
-        ("ExplainLoan", pb.ExplainLoanRequest()),
     ],
 )
 async def test_what_is_not_built_yet_says_so_and_what_to_do(

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.run_service.application.requested_options import requested_options
+from services.run_service.application.requested_options import replay_digest, requested_options
 from shared.errors import PowerFillError, Reason
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -48,3 +48,8 @@ def test_every_wrong_option_is_named_under_options() -> None:
         requested_options({"seed": -1, "no_such": 1, "as_of_date": "0001-01-01"}, EVENING, NEW_YORK)
     assert raised.value.reason == Reason.INVALID_FIELD
     assert {violation.field for violation in raised.value.fields} == {"options.seed", "options.no_such", "options.as_of_date"}
+
+
+def test_a_replay_is_told_from_every_other_request() -> None:
+    assert replay_digest("r1") == replay_digest("r1")
+    assert len({replay_digest("r1"), replay_digest("r2"), digest({})}) == 3

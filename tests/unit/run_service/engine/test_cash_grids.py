@@ -156,7 +156,7 @@ def test_the_cash_market_map_says_how_each_cash_instrument_is_priced() -> None:
         (row["loan_instrument"], row["investor_instrument"], row["slot_number"], row["cash_grid_type"])
         for row in ran.rows("cash_market_map")
     ] == [
-        (product, name, 1, how)
+        (product, name, 0, how)
         for product in ("15YR", "30YR")
         for name, how in (("DAILY", "TODAYS_PRICE"), ("GRID", "NOTE_RATE"), ("NONE", "NONE"), ("SETTLED", "NONE"))
     ]

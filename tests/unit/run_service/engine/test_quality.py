@@ -1,5 +1,7 @@
 """Rows that point nowhere (specification 01 section 2): ignored, each kind counted in a finding with some of its keys."""
 
+import json
+
 import pytest
 
 from services.run_service.engine.frames import INPUT_TABLES, RunInputs
@@ -85,7 +87,7 @@ def test_a_row_that_points_nowhere_is_ignored_and_counted(bad: Row, code: str, s
     ]
     assert [found.subject for found in ran.told(code)] == [subject]
     logged = ran.row("powerfill_log", code=code)
-    assert (logged["severity"], logged["row_count"], logged["examples"]) == ("WARNING", 1, example)
+    assert (logged["severity"], logged["row_count"], json.loads(logged["examples"])) == ("WARNING", 1, [example])
 
 
 @pytest.mark.parametrize(

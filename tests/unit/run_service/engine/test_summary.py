@@ -84,6 +84,7 @@ def test_a_constraint_that_no_pair_belongs_to_has_no_count() -> None:
 def test_the_log_tells_passes_and_warnings_in_order() -> None:
     log = a_run("PASSES").rows("powerfill_log")
     assert [row["sequence"] for row in log] == list(range(1, len(log) + 1))
-    passes = [row["subject"] for row in log if row["code"] == "PASS"]
+    passes = [row["pass"] for row in log if row["code"] == "PASS"]
     assert passes == ["exact_fit", "best_fit", "fill_remaining", "orphan_handling"]
+    assert {row["pass"] for row in log if row["code"] != "PASS"} == {None}
     assert {row["step"] for row in log if row["code"] == "PASS"} == {"allocation"}

@@ -75,6 +75,10 @@ def test_uplift_is_over_what_the_loan_got() -> None:
     assert (best["A"]["taken_score"], best["A"]["uplift"], best["A"]["recommended_sale"]) == (100, Decimal("0.75"), False)
     assert (best["B"]["taken_score"], best["B"]["uplift"], best["B"]["recommended_sale"]) == (None, None, True)
     assert (ran.allocated("A")["syn_trade_id"], ran.allocated("A")["syn_score"]) == ("SYN-X-20260507", Decimal("100.75"))
+    assert [(row["loan_instrument"], row["loan_amount"], row["trade_id"]) for row in (best["A"], best["B"])] == [
+        ("30YR", 100_000, "T1"),
+        ("30YR", 200_000, None),
+    ]
 
 
 def test_a_negative_uplift_stays_negative() -> None:

@@ -54,6 +54,11 @@ def test_a_pending_run_has_no_start_no_end_and_no_failure() -> None:
     for field in ("started_at", "ended_at", "failure"):
         assert not message.HasField(field)
     assert (message.attempt, message.last_sequence, list(message.steps)) == (1, 1, [])
+    assert not message.outputs_removed
+
+
+def test_a_run_that_gave_its_outputs_up_says_so() -> None:
+    assert run_to_proto(dataclasses.replace(FAILED, outputs_removed=True)).outputs_removed
 
 
 def test_a_run_carries_all_its_options() -> None:

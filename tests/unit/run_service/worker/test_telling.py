@@ -60,9 +60,9 @@ def test_warnings_and_passes_are_told_and_logged_under_their_step(monkeypatch: p
         PassCompleted("exact_fit", Decimal("12.50"), None, 3),
     ]
     log = progress.log.table()
-    assert log.select("sequence", "step", "code", "row_count").rows() == [
-        (1, "allocation", "LOCKDOWN", 2),
-        (2, "allocation", "PASS", 3),
+    assert log.select("sequence", "step", "pass", "code", "row_count", "examples").rows() == [
+        (1, "allocation", None, "LOCKDOWN", 2, '["L8", "L9"]'),
+        (2, "allocation", "exact_fit", "PASS", 3, "[]"),
     ]
 
 

@@ -68,6 +68,21 @@ def test_an_impossible_id_is_refused(registry: TenantRegistry, tenant_id: str) -
     assert not registry.path.exists()
 
 
+def test_how_many_runs_are_kept_is_ten_unless_told_and_counts_at_once(registry: TenantRegistry) -> None:
+    registry.add("acme", URL)
+    registry.add("birch", URL, keep_runs=3)
+    assert [tenant.keep_runs for tenant in registry.all()] == [10, 3]
+    registry.path.write_text(registry.path.read_text().replace("keep_runs: 3", "keep_runs: 250"))
+    assert registry.get("birch").keep_runs == 250
+
+
+@pytest.mark.parametrize("keep_runs", ["0", "-1", "1.5", "'3'", "true", "null", "[3]"])
+def test_keeping_no_run_or_no_number_of_them_is_refused(registry: TenantRegistry, keep_runs: str) -> None:
+    written(registry, f"tenants:\n  acme:\n    url: {URL}\n    keep_runs: {keep_runs}\n")
+    with pytest.raises(PowerFillError, match=r"tenant 'acme': keep_runs: .* it must be a whole number of at least 1"):
+        registry.get("acme")
+
+
 @pytest.mark.parametrize("zone", ["Nowhere/City", "", "../../etc/passwd", "/etc/localtime"])
 def test_an_unknown_time_zone_is_refused(registry: TenantRegistry, zone: str) -> None:
     with pytest.raises(PowerFillError, match="is no time zone"):

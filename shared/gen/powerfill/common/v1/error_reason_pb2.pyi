@@ -74,6 +74,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """RESOURCE_EXHAUSTED: too many requests or streams of this tenant; google.rpc.RetryInfo says when to try again."""
     ERROR_REASON_CONFIG_EXISTS: _ErrorReason.ValueType  # 25
     """ALREADY_EXISTS: a configuration object with this key is there already. Metadata: kind, id."""
+    ERROR_REASON_RUN_NOT_COMPLETE: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION: the run is not complete, so it has no result to work with. Metadata: run_id, status."""
+    ERROR_REASON_REPORT_CHANGED: _ErrorReason.ValueType  # 27
+    """ABORTED: a report's rows changed while they were read; ask again. Metadata: row_count (promised), rows (read)."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the `reason` of the google.rpc.ErrorInfo that every error carries (domain `powerfill`), spelled without
@@ -132,3 +136,7 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 24
 """RESOURCE_EXHAUSTED: too many requests or streams of this tenant; google.rpc.RetryInfo says when to try again."""
 ERROR_REASON_CONFIG_EXISTS: ErrorReason.ValueType  # 25
 """ALREADY_EXISTS: a configuration object with this key is there already. Metadata: kind, id."""
+ERROR_REASON_RUN_NOT_COMPLETE: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION: the run is not complete, so it has no result to work with. Metadata: run_id, status."""
+ERROR_REASON_REPORT_CHANGED: ErrorReason.ValueType  # 27
+"""ABORTED: a report's rows changed while they were read; ask again. Metadata: row_count (promised), rows (read)."""

@@ -181,6 +181,7 @@ class Run(message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: builtins.int
     STEPS_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    OUTPUTS_REMOVED_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     """Identifies the run within the tenant."""
     tenant_id: builtins.str
@@ -197,6 +198,8 @@ class Run(message.Message):
     """The greatest sequence number among its events so far."""
     request_id: builtins.str
     """The idempotency key it was submitted with; empty if none."""
+    outputs_removed: builtins.bool
+    """Retention removed its outputs and stored inputs: reports and explanations answer RUN_EXPIRED. What is told here stays."""
     @builtins.property
     def options(self) -> run_options_pb2.RunOptions:
         """All options, resolved."""
@@ -243,10 +246,11 @@ class Run(message.Message):
         last_sequence: builtins.int = ...,
         steps: abc.Iterable[StepReport] | None = ...,
         request_id: builtins.str = ...,
+        outputs_removed: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["ended_at", b"ended_at", "failure", b"failure", "options", b"options", "started_at", b"started_at", "submitted_at", b"submitted_at", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "ended_at", b"ended_at", "failure", b"failure", "last_sequence", b"last_sequence", "options", b"options", "replay_of", b"replay_of", "request_id", b"request_id", "requested_by", b"requested_by", "run_id", b"run_id", "started_at", b"started_at", "status", b"status", "steps", b"steps", "submitted_at", b"submitted_at", "summary", b"summary", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempt", b"attempt", "ended_at", b"ended_at", "failure", b"failure", "last_sequence", b"last_sequence", "options", b"options", "outputs_removed", b"outputs_removed", "replay_of", b"replay_of", "request_id", b"request_id", "requested_by", b"requested_by", "run_id", b"run_id", "started_at", b"started_at", "status", b"status", "steps", b"steps", "submitted_at", b"submitted_at", "summary", b"summary", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

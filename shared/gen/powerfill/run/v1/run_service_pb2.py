@@ -27,84 +27,87 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from powerfill.common.v1 import run_options_pb2 as powerfill_dot_common_dot_v1_dot_run__options__pb2
 from powerfill.common.v1 import run_status_pb2 as powerfill_dot_common_dot_v1_dot_run__status__pb2
+from powerfill.run.v1 import comparison_pb2 as powerfill_dot_run_dot_v1_dot_comparison__pb2
 from powerfill.run.v1 import event_pb2 as powerfill_dot_run_dot_v1_dot_event__pb2
+from powerfill.run.v1 import explanation_pb2 as powerfill_dot_run_dot_v1_dot_explanation__pb2
 from powerfill.run.v1 import preflight_pb2 as powerfill_dot_run_dot_v1_dot_preflight__pb2
 from powerfill.run.v1 import run_pb2 as powerfill_dot_run_dot_v1_dot_run__pb2
+from powerfill.run.v1 import validation_pb2 as powerfill_dot_run_dot_v1_dot_validation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"powerfill/run/v1/run_service.proto\x12\x10powerfill.run.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x19google/type/decimal.proto\x1a%powerfill/common/v1/run_options.proto\x1a$powerfill/common/v1/run_status.proto\x1a\x1cpowerfill/run/v1/event.proto\x1a powerfill/run/v1/preflight.proto\x1a\x1apowerfill/run/v1/run.proto\"X\n\x10SubmitRunRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"7\n\x11SubmitRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"9\n\x0fWatchRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\"\n\tHeartbeat\x12\x15\n\rlast_sequence\x18\x01 \x01(\x03\"|\n\x10WatchRunResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.powerfill.run.v1.RunEventH\x00\x12\x30\n\theartbeat\x18\x02 \x01(\x0b\x32\x1b.powerfill.run.v1.HeartbeatH\x00\x42\t\n\x07message\"Y\n\x11\x45xecuteRunRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"~\n\x12\x45xecuteRunResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.powerfill.run.v1.RunEventH\x00\x12\x30\n\theartbeat\x18\x02 \x01(\x0b\x32\x1b.powerfill.run.v1.HeartbeatH\x00\x42\t\n\x07message\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"4\n\x0eGetRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"\xd4\x01\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x30\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.powerfill.common.v1.RunStatus\x12\x32\n\x0esubmitted_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10submitted_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"d\n\x10ListRunsResponse\x12#\n\x04runs\x18\x01 \x03(\x0b\x32\x15.powerfill.run.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"7\n\x11\x43\x61ncelRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"8\n\x12\x43ompareRunsRequest\x12\x10\n\x08run_id_a\x18\x01 \x01(\t\x12\x10\n\x08run_id_b\x18\x02 \x01(\t\"\xc3\x01\n\x13\x43ompareRunsResponse\x12.\n\x10value_difference\x18\x01 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tby_inputs\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12(\n\nby_options\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\x12)\n\x0b\x62y_decision\x18\x04 \x01(\x0b\x32\x14.google.type.Decimal\"6\n\x10ReplayRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"7\n\x11ReplayRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"\\\n\x19ValidateAllocationRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12/\n\nplacements\x18\x02 \x03(\x0b\x32\x1b.powerfill.run.v1.Placement\"S\n\tPlacement\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\x12#\n\x05price\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\"p\n\x1aValidateAllocationResponse\x12#\n\x05value\x18\x01 \x01(\x0b\x32\x14.google.type.Decimal\x12-\n\nviolations\x18\x02 \x03(\x0b\x32\x19.powerfill.run.v1.Finding\"I\n\x15\x43heckReadinessRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\"T\n\x16\x43heckReadinessResponse\x12+\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x19.powerfill.run.v1.Finding\x12\r\n\x05ready\x18\x02 \x01(\x08\"M\n\x11PreprocessRequest\x12\x11\n\tprocedure\x18\x01 \x01(\t\x12%\n\nas_of_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\"\'\n\x12PreprocessResponse\x12\x11\n\trow_count\x18\x01 \x01(\x03\"\x16\n\x14GetServerInfoRequest\"S\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x17\n\x0fschema_revision\x18\x02 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\"u\n\x18PreviewCandidatesRequest\x12\x10\n\x08loan_ids\x18\x01 \x03(\t\x12\x15\n\rconstraint_id\x18\x02 \x01(\t\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\"L\n\x19PreviewCandidatesResponse\x12/\n\ncandidates\x18\x01 \x03(\x0b\x32\x1b.powerfill.run.v1.Candidate\"\xc6\x01\n\tCandidate\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\x12\x15\n\rconstraint_id\x18\x03 \x01(\t\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12#\n\x05price\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05\x63\x61rry\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05score\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\"<\n\x17PreviewCarryCostRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\"|\n\x18PreviewCarryCostResponse\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\x12-\n\x0f\x61nnual_rate_pct\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05\x63\x61rry\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\"5\n\x12\x45xplainLoanRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07loan_id\x18\x02 \x01(\t\"k\n\x13\x45xplainLoanResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x02 \x01(\t\x12/\n\ncandidates\x18\x03 \x03(\x0b\x32\x1b.powerfill.run.v1.Candidate2\x82\x0b\n\nRunService\x12T\n\tSubmitRun\x12\".powerfill.run.v1.SubmitRunRequest\x1a#.powerfill.run.v1.SubmitRunResponse\x12S\n\x08WatchRun\x12!.powerfill.run.v1.WatchRunRequest\x1a\".powerfill.run.v1.WatchRunResponse0\x01\x12Y\n\nExecuteRun\x12#.powerfill.run.v1.ExecuteRunRequest\x1a$.powerfill.run.v1.ExecuteRunResponse0\x01\x12K\n\x06GetRun\x12\x1f.powerfill.run.v1.GetRunRequest\x1a .powerfill.run.v1.GetRunResponse\x12Q\n\x08ListRuns\x12!.powerfill.run.v1.ListRunsRequest\x1a\".powerfill.run.v1.ListRunsResponse\x12T\n\tCancelRun\x12\".powerfill.run.v1.CancelRunRequest\x1a#.powerfill.run.v1.CancelRunResponse\x12Z\n\x0b\x43ompareRuns\x12$.powerfill.run.v1.CompareRunsRequest\x1a%.powerfill.run.v1.CompareRunsResponse\x12T\n\tReplayRun\x12\".powerfill.run.v1.ReplayRunRequest\x1a#.powerfill.run.v1.ReplayRunResponse\x12q\n\x12ValidateAllocation\x12+.powerfill.run.v1.ValidateAllocationRequest\x1a,.powerfill.run.v1.ValidateAllocationResponse(\x01\x12\x63\n\x0e\x43heckReadiness\x12\'.powerfill.run.v1.CheckReadinessRequest\x1a(.powerfill.run.v1.CheckReadinessResponse\x12W\n\nPreprocess\x12#.powerfill.run.v1.PreprocessRequest\x1a$.powerfill.run.v1.PreprocessResponse\x12`\n\rGetServerInfo\x12&.powerfill.run.v1.GetServerInfoRequest\x1a\'.powerfill.run.v1.GetServerInfoResponse\x12l\n\x11PreviewCandidates\x12*.powerfill.run.v1.PreviewCandidatesRequest\x1a+.powerfill.run.v1.PreviewCandidatesResponse\x12i\n\x10PreviewCarryCost\x12).powerfill.run.v1.PreviewCarryCostRequest\x1a*.powerfill.run.v1.PreviewCarryCostResponse\x12Z\n\x0b\x45xplainLoan\x12$.powerfill.run.v1.ExplainLoanRequest\x1a%.powerfill.run.v1.ExplainLoanResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"powerfill/run/v1/run_service.proto\x12\x10powerfill.run.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x19google/type/decimal.proto\x1a%powerfill/common/v1/run_options.proto\x1a$powerfill/common/v1/run_status.proto\x1a!powerfill/run/v1/comparison.proto\x1a\x1cpowerfill/run/v1/event.proto\x1a\"powerfill/run/v1/explanation.proto\x1a powerfill/run/v1/preflight.proto\x1a\x1apowerfill/run/v1/run.proto\x1a!powerfill/run/v1/validation.proto\"X\n\x10SubmitRunRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"7\n\x11SubmitRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"9\n\x0fWatchRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"\"\n\tHeartbeat\x12\x15\n\rlast_sequence\x18\x01 \x01(\x03\"|\n\x10WatchRunResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.powerfill.run.v1.RunEventH\x00\x12\x30\n\theartbeat\x18\x02 \x01(\x0b\x32\x1b.powerfill.run.v1.HeartbeatH\x00\x42\t\n\x07message\"Y\n\x11\x45xecuteRunRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"~\n\x12\x45xecuteRunResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.powerfill.run.v1.RunEventH\x00\x12\x30\n\theartbeat\x18\x02 \x01(\x0b\x32\x1b.powerfill.run.v1.HeartbeatH\x00\x42\t\n\x07message\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"4\n\x0eGetRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"\xd4\x01\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x30\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.powerfill.common.v1.RunStatus\x12\x32\n\x0esubmitted_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10submitted_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"d\n\x10ListRunsResponse\x12#\n\x04runs\x18\x01 \x03(\x0b\x32\x15.powerfill.run.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"7\n\x11\x43\x61ncelRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"K\n\x12\x43ompareRunsRequest\x12\x10\n\x08run_id_a\x18\x01 \x01(\t\x12\x10\n\x08run_id_b\x18\x02 \x01(\t\x12\x11\n\tmax_moves\x18\x03 \x01(\x05\"\xea\x05\n\x13\x43ompareRunsResponse\x12.\n\x10value_difference\x18\x01 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tby_inputs\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12(\n\nby_options\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\x12)\n\x0b\x62y_decision\x18\x04 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tby_market\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12%\n\x07\x62y_data\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12&\n\x08\x62y_moves\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12)\n\x0b\x62y_pair_off\x18\x08 \x01(\x0b\x32\x14.google.type.Decimal\x12%\n\x07value_a\x18\t \x01(\x0b\x32\x14.google.type.Decimal\x12%\n\x07value_b\x18\n \x01(\x0b\x32\x14.google.type.Decimal\x12/\n\x07options\x18\x0b \x03(\x0b\x32\x1e.powerfill.run.v1.OptionChange\x12\x32\n\x06inputs\x18\x0c \x03(\x0b\x32\".powerfill.run.v1.InputTableChange\x12\x13\n\x0bmoved_count\x18\r \x01(\x03\x12*\n\x0cmoved_amount\x18\x0e \x01(\x0b\x32\x14.google.type.Decimal\x12\x30\n\x0bmove_totals\x18\x0f \x03(\x0b\x32\x1b.powerfill.run.v1.MoveTotal\x12)\n\x05moves\x18\x10 \x03(\x0b\x32\x1a.powerfill.run.v1.LoanMove\x12\x31\n\x06trades\x18\x11 \x03(\x0b\x32!.powerfill.run.v1.TradeFillChange\"6\n\x10ReplayRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"7\n\x11ReplayRunResponse\x12\"\n\x03run\x18\x01 \x01(\x0b\x32\x15.powerfill.run.v1.Run\"u\n\x19ValidateAllocationRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12/\n\nplacements\x18\x02 \x03(\x0b\x32\x1b.powerfill.run.v1.Placement\x12\x17\n\x0fmax_differences\x18\x03 \x01(\x05\"S\n\tPlacement\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\x12#\n\x05price\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\"\xf9\t\n\x1aValidateAllocationResponse\x12#\n\x05value\x18\x01 \x01(\x0b\x32\x14.google.type.Decimal\x12-\n\nviolations\x18\x02 \x03(\x0b\x32\x19.powerfill.run.v1.Finding\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12.\n\x10value_of_allowed\x18\x04 \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\trun_value\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12.\n\x10value_difference\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12\x31\n\x13value_difference_bp\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12-\n\x0floan_difference\x18\x08 \x01(\x0b\x32\x14.google.type.Decimal\x12&\n\x08pair_off\x18\t \x01(\x0b\x32\x14.google.type.Decimal\x12*\n\x0crun_pair_off\x18\n \x01(\x0b\x32\x14.google.type.Decimal\x12\x31\n\x13pair_off_difference\x18\x0b \x01(\x0b\x32\x14.google.type.Decimal\x12&\n\x08rounding\x18\x0c \x01(\x0b\x32\x14.google.type.Decimal\x12-\n\x0fin_scope_amount\x18\r \x01(\x0b\x32\x14.google.type.Decimal\x12)\n\x0bupper_bound\x18\x0e \x01(\x0b\x32\x14.google.type.Decimal\x12(\n\ngap_amount\x18\x0f \x01(\x0b\x32\x14.google.type.Decimal\x12$\n\x06gap_bp\x18\x10 \x01(\x0b\x32\x14.google.type.Decimal\x12,\n\x0erun_gap_amount\x18\x11 \x01(\x0b\x32\x14.google.type.Decimal\x12(\n\nrun_gap_bp\x18\x12 \x01(\x0b\x32\x14.google.type.Decimal\x12\x17\n\x0fplacement_count\x18\x13 \x01(\x03\x12\x14\n\x0cplaced_count\x18\x14 \x01(\x03\x12\x18\n\x10run_placed_count\x18\x15 \x01(\x03\x12\x17\n\x0fviolation_count\x18\x16 \x01(\x03\x12\x36\n\x11violation_details\x18\x17 \x03(\x0b\x32\x1b.powerfill.run.v1.Violation\x12\x18\n\x10\x64ifference_count\x18\x18 \x01(\x03\x12<\n\x11\x64ifference_totals\x18\x19 \x03(\x0b\x32!.powerfill.run.v1.DifferenceTotal\x12\x35\n\x0b\x64ifferences\x18\x1a \x03(\x0b\x32 .powerfill.run.v1.LoanDifference\x12\x1c\n\x14\x63ompared_price_count\x18\x1b \x01(\x03\x12\x1e\n\x16price_difference_count\x18\x1c \x01(\x03\x12\x36\n\x18price_difference_dollars\x18\x1d \x01(\x0b\x32\x14.google.type.Decimal\x12<\n\x11price_differences\x18\x1e \x03(\x0b\x32!.powerfill.run.v1.PriceDifference\"I\n\x15\x43heckReadinessRequest\x12\x30\n\x07options\x18\x01 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\"T\n\x16\x43heckReadinessResponse\x12+\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x19.powerfill.run.v1.Finding\x12\r\n\x05ready\x18\x02 \x01(\x08\"M\n\x11PreprocessRequest\x12\x11\n\tprocedure\x18\x01 \x01(\t\x12%\n\nas_of_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\"\'\n\x12PreprocessResponse\x12\x11\n\trow_count\x18\x01 \x01(\x03\"\x16\n\x14GetServerInfoRequest\"S\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x17\n\x0fschema_revision\x18\x02 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\"u\n\x18PreviewCandidatesRequest\x12\x10\n\x08loan_ids\x18\x01 \x03(\t\x12\x15\n\rconstraint_id\x18\x02 \x01(\t\x12\x30\n\x07options\x18\x03 \x01(\x0b\x32\x1f.powerfill.common.v1.RunOptions\"L\n\x19PreviewCandidatesResponse\x12/\n\ncandidates\x18\x01 \x03(\x0b\x32\x1b.powerfill.run.v1.Candidate\"\xbf\x03\n\tCandidate\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\x12\x15\n\rconstraint_id\x18\x03 \x01(\t\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12#\n\x05price\x18\x05 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05\x63\x61rry\x18\x06 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05score\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05payup\x18\x08 \x01(\x0b\x32\x14.google.type.Decimal\x12$\n\x06\x65xcess\x18\t \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tnet_score\x18\n \x01(\x0b\x32\x14.google.type.Decimal\x12\x0c\n\x04rank\x18\x0b \x01(\x05\x12\x1b\n\x13investor_instrument\x18\x0c \x01(\t\x12*\n\x0fsettlement_date\x18\r \x01(\x0b\x32\x11.google.type.Date\x12,\n\x08standing\x18\x0e \x01(\x0b\x32\x1a.powerfill.run.v1.Standing\"<\n\x17PreviewCarryCostRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\"|\n\x18PreviewCarryCostResponse\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\x12-\n\x0f\x61nnual_rate_pct\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05\x63\x61rry\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\"5\n\x12\x45xplainLoanRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07loan_id\x18\x02 \x01(\t\"\xa6\x05\n\x13\x45xplainLoanResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x02 \x01(\t\x12/\n\ncandidates\x18\x03 \x03(\x0b\x32\x1b.powerfill.run.v1.Candidate\x12\x0f\n\x07loan_id\x18\x04 \x01(\t\x12.\n\x07outcome\x18\x05 \x01(\x0e\x32\x1d.powerfill.run.v1.LoanOutcome\x12\x10\n\x08trade_id\x18\x06 \x01(\t\x12#\n\x05score\x18\x07 \x01(\x0b\x32\x14.google.type.Decimal\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x15\n\rreason_detail\x18\t \x01(\t\x12\x17\n\x0floan_instrument\x18\n \x01(\t\x12)\n\x0bloan_amount\x18\x0b \x01(\x0b\x32\x14.google.type.Decimal\x12\'\n\tnote_rate\x18\x0c \x01(\x0b\x32\x14.google.type.Decimal\x12\x13\n\x0bstatus_code\x18\r \x01(\t\x12\x14\n\x0c\x63urrent_pool\x18\x0e \x01(\t\x12&\n\x08\x66\x61llback\x18\x0f \x01(\x0b\x32\x14.google.type.Decimal\x12\x14\n\x0csyn_trade_id\x18\x10 \x01(\t\x12\'\n\tsyn_score\x18\x11 \x01(\x0b\x32\x14.google.type.Decimal\x12\x30\n\x08lockdown\x18\x12 \x01(\x0b\x32\x1e.powerfill.run.v1.LoanLockdown\x12.\n\x07nearest\x18\x13 \x01(\x0b\x32\x1d.powerfill.run.v1.NearestPair\x12\x39\n\x0fsmallest_change\x18\x14 \x01(\x0b\x32 .powerfill.run.v1.SmallestChange2\x82\x0b\n\nRunService\x12T\n\tSubmitRun\x12\".powerfill.run.v1.SubmitRunRequest\x1a#.powerfill.run.v1.SubmitRunResponse\x12S\n\x08WatchRun\x12!.powerfill.run.v1.WatchRunRequest\x1a\".powerfill.run.v1.WatchRunResponse0\x01\x12Y\n\nExecuteRun\x12#.powerfill.run.v1.ExecuteRunRequest\x1a$.powerfill.run.v1.ExecuteRunResponse0\x01\x12K\n\x06GetRun\x12\x1f.powerfill.run.v1.GetRunRequest\x1a .powerfill.run.v1.GetRunResponse\x12Q\n\x08ListRuns\x12!.powerfill.run.v1.ListRunsRequest\x1a\".powerfill.run.v1.ListRunsResponse\x12T\n\tCancelRun\x12\".powerfill.run.v1.CancelRunRequest\x1a#.powerfill.run.v1.CancelRunResponse\x12Z\n\x0b\x43ompareRuns\x12$.powerfill.run.v1.CompareRunsRequest\x1a%.powerfill.run.v1.CompareRunsResponse\x12T\n\tReplayRun\x12\".powerfill.run.v1.ReplayRunRequest\x1a#.powerfill.run.v1.ReplayRunResponse\x12q\n\x12ValidateAllocation\x12+.powerfill.run.v1.ValidateAllocationRequest\x1a,.powerfill.run.v1.ValidateAllocationResponse(\x01\x12\x63\n\x0e\x43heckReadiness\x12\'.powerfill.run.v1.CheckReadinessRequest\x1a(.powerfill.run.v1.CheckReadinessResponse\x12W\n\nPreprocess\x12#.powerfill.run.v1.PreprocessRequest\x1a$.powerfill.run.v1.PreprocessResponse\x12`\n\rGetServerInfo\x12&.powerfill.run.v1.GetServerInfoRequest\x1a\'.powerfill.run.v1.GetServerInfoResponse\x12l\n\x11PreviewCandidates\x12*.powerfill.run.v1.PreviewCandidatesRequest\x1a+.powerfill.run.v1.PreviewCandidatesResponse\x12i\n\x10PreviewCarryCost\x12).powerfill.run.v1.PreviewCarryCostRequest\x1a*.powerfill.run.v1.PreviewCarryCostResponse\x12Z\n\x0b\x45xplainLoan\x12$.powerfill.run.v1.ExplainLoanRequest\x1a%.powerfill.run.v1.ExplainLoanResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'powerfill.run.v1.run_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBMITRUNREQUEST']._serialized_start=309
-  _globals['_SUBMITRUNREQUEST']._serialized_end=397
-  _globals['_SUBMITRUNRESPONSE']._serialized_start=399
-  _globals['_SUBMITRUNRESPONSE']._serialized_end=454
-  _globals['_WATCHRUNREQUEST']._serialized_start=456
-  _globals['_WATCHRUNREQUEST']._serialized_end=513
-  _globals['_HEARTBEAT']._serialized_start=515
-  _globals['_HEARTBEAT']._serialized_end=549
-  _globals['_WATCHRUNRESPONSE']._serialized_start=551
-  _globals['_WATCHRUNRESPONSE']._serialized_end=675
-  _globals['_EXECUTERUNREQUEST']._serialized_start=677
-  _globals['_EXECUTERUNREQUEST']._serialized_end=766
-  _globals['_EXECUTERUNRESPONSE']._serialized_start=768
-  _globals['_EXECUTERUNRESPONSE']._serialized_end=894
-  _globals['_GETRUNREQUEST']._serialized_start=896
-  _globals['_GETRUNREQUEST']._serialized_end=927
-  _globals['_GETRUNRESPONSE']._serialized_start=929
-  _globals['_GETRUNRESPONSE']._serialized_end=981
-  _globals['_LISTRUNSREQUEST']._serialized_start=984
-  _globals['_LISTRUNSREQUEST']._serialized_end=1196
-  _globals['_LISTRUNSRESPONSE']._serialized_start=1198
-  _globals['_LISTRUNSRESPONSE']._serialized_end=1298
-  _globals['_CANCELRUNREQUEST']._serialized_start=1300
-  _globals['_CANCELRUNREQUEST']._serialized_end=1334
-  _globals['_CANCELRUNRESPONSE']._serialized_start=1336
-  _globals['_CANCELRUNRESPONSE']._serialized_end=1391
-  _globals['_COMPARERUNSREQUEST']._serialized_start=1393
-  _globals['_COMPARERUNSREQUEST']._serialized_end=1449
-  _globals['_COMPARERUNSRESPONSE']._serialized_start=1452
-  _globals['_COMPARERUNSRESPONSE']._serialized_end=1647
-  _globals['_REPLAYRUNREQUEST']._serialized_start=1649
-  _globals['_REPLAYRUNREQUEST']._serialized_end=1703
-  _globals['_REPLAYRUNRESPONSE']._serialized_start=1705
-  _globals['_REPLAYRUNRESPONSE']._serialized_end=1760
-  _globals['_VALIDATEALLOCATIONREQUEST']._serialized_start=1762
-  _globals['_VALIDATEALLOCATIONREQUEST']._serialized_end=1854
-  _globals['_PLACEMENT']._serialized_start=1856
-  _globals['_PLACEMENT']._serialized_end=1939
-  _globals['_VALIDATEALLOCATIONRESPONSE']._serialized_start=1941
-  _globals['_VALIDATEALLOCATIONRESPONSE']._serialized_end=2053
-  _globals['_CHECKREADINESSREQUEST']._serialized_start=2055
-  _globals['_CHECKREADINESSREQUEST']._serialized_end=2128
-  _globals['_CHECKREADINESSRESPONSE']._serialized_start=2130
-  _globals['_CHECKREADINESSRESPONSE']._serialized_end=2214
-  _globals['_PREPROCESSREQUEST']._serialized_start=2216
-  _globals['_PREPROCESSREQUEST']._serialized_end=2293
-  _globals['_PREPROCESSRESPONSE']._serialized_start=2295
-  _globals['_PREPROCESSRESPONSE']._serialized_end=2334
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=2336
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=2358
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=2360
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=2443
-  _globals['_PREVIEWCANDIDATESREQUEST']._serialized_start=2445
-  _globals['_PREVIEWCANDIDATESREQUEST']._serialized_end=2562
-  _globals['_PREVIEWCANDIDATESRESPONSE']._serialized_start=2564
-  _globals['_PREVIEWCANDIDATESRESPONSE']._serialized_end=2640
-  _globals['_CANDIDATE']._serialized_start=2643
-  _globals['_CANDIDATE']._serialized_end=2841
-  _globals['_PREVIEWCARRYCOSTREQUEST']._serialized_start=2843
-  _globals['_PREVIEWCARRYCOSTREQUEST']._serialized_end=2903
-  _globals['_PREVIEWCARRYCOSTRESPONSE']._serialized_start=2905
-  _globals['_PREVIEWCARRYCOSTRESPONSE']._serialized_end=3029
-  _globals['_EXPLAINLOANREQUEST']._serialized_start=3031
-  _globals['_EXPLAINLOANREQUEST']._serialized_end=3084
-  _globals['_EXPLAINLOANRESPONSE']._serialized_start=3086
-  _globals['_EXPLAINLOANRESPONSE']._serialized_end=3193
-  _globals['_RUNSERVICE']._serialized_start=3196
-  _globals['_RUNSERVICE']._serialized_end=4606
+  _globals['_SUBMITRUNREQUEST']._serialized_start=415
+  _globals['_SUBMITRUNREQUEST']._serialized_end=503
+  _globals['_SUBMITRUNRESPONSE']._serialized_start=505
+  _globals['_SUBMITRUNRESPONSE']._serialized_end=560
+  _globals['_WATCHRUNREQUEST']._serialized_start=562
+  _globals['_WATCHRUNREQUEST']._serialized_end=619
+  _globals['_HEARTBEAT']._serialized_start=621
+  _globals['_HEARTBEAT']._serialized_end=655
+  _globals['_WATCHRUNRESPONSE']._serialized_start=657
+  _globals['_WATCHRUNRESPONSE']._serialized_end=781
+  _globals['_EXECUTERUNREQUEST']._serialized_start=783
+  _globals['_EXECUTERUNREQUEST']._serialized_end=872
+  _globals['_EXECUTERUNRESPONSE']._serialized_start=874
+  _globals['_EXECUTERUNRESPONSE']._serialized_end=1000
+  _globals['_GETRUNREQUEST']._serialized_start=1002
+  _globals['_GETRUNREQUEST']._serialized_end=1033
+  _globals['_GETRUNRESPONSE']._serialized_start=1035
+  _globals['_GETRUNRESPONSE']._serialized_end=1087
+  _globals['_LISTRUNSREQUEST']._serialized_start=1090
+  _globals['_LISTRUNSREQUEST']._serialized_end=1302
+  _globals['_LISTRUNSRESPONSE']._serialized_start=1304
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1404
+  _globals['_CANCELRUNREQUEST']._serialized_start=1406
+  _globals['_CANCELRUNREQUEST']._serialized_end=1440
+  _globals['_CANCELRUNRESPONSE']._serialized_start=1442
+  _globals['_CANCELRUNRESPONSE']._serialized_end=1497
+  _globals['_COMPARERUNSREQUEST']._serialized_start=1499
+  _globals['_COMPARERUNSREQUEST']._serialized_end=1574
+  _globals['_COMPARERUNSRESPONSE']._serialized_start=1577
+  _globals['_COMPARERUNSRESPONSE']._serialized_end=2323
+  _globals['_REPLAYRUNREQUEST']._serialized_start=2325
+  _globals['_REPLAYRUNREQUEST']._serialized_end=2379
+  _globals['_REPLAYRUNRESPONSE']._serialized_start=2381
+  _globals['_REPLAYRUNRESPONSE']._serialized_end=2436
+  _globals['_VALIDATEALLOCATIONREQUEST']._serialized_start=2438
+  _globals['_VALIDATEALLOCATIONREQUEST']._serialized_end=2555
+  _globals['_PLACEMENT']._serialized_start=2557
+  _globals['_PLACEMENT']._serialized_end=2640
+  _globals['_VALIDATEALLOCATIONRESPONSE']._serialized_start=2643
+  _globals['_VALIDATEALLOCATIONRESPONSE']._serialized_end=3916
+  _globals['_CHECKREADINESSREQUEST']._serialized_start=3918
+  _globals['_CHECKREADINESSREQUEST']._serialized_end=3991
+  _globals['_CHECKREADINESSRESPONSE']._serialized_start=3993
+  _globals['_CHECKREADINESSRESPONSE']._serialized_end=4077
+  _globals['_PREPROCESSREQUEST']._serialized_start=4079
+  _globals['_PREPROCESSREQUEST']._serialized_end=4156
+  _globals['_PREPROCESSRESPONSE']._serialized_start=4158
+  _globals['_PREPROCESSRESPONSE']._serialized_end=4197
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=4199
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=4221
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=4223
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=4306
+  _globals['_PREVIEWCANDIDATESREQUEST']._serialized_start=4308
+  _globals['_PREVIEWCANDIDATESREQUEST']._serialized_end=4425
+  _globals['_PREVIEWCANDIDATESRESPONSE']._serialized_start=4427
+  _globals['_PREVIEWCANDIDATESRESPONSE']._serialized_end=4503
+  _globals['_CANDIDATE']._serialized_start=4506
+  _globals['_CANDIDATE']._serialized_end=4953
+  _globals['_PREVIEWCARRYCOSTREQUEST']._serialized_start=4955
+  _globals['_PREVIEWCARRYCOSTREQUEST']._serialized_end=5015
+  _globals['_PREVIEWCARRYCOSTRESPONSE']._serialized_start=5017
+  _globals['_PREVIEWCARRYCOSTRESPONSE']._serialized_end=5141
+  _globals['_EXPLAINLOANREQUEST']._serialized_start=5143
+  _globals['_EXPLAINLOANREQUEST']._serialized_end=5196
+  _globals['_EXPLAINLOANRESPONSE']._serialized_start=5199
+  _globals['_EXPLAINLOANRESPONSE']._serialized_end=5877
+  _globals['_RUNSERVICE']._serialized_start=5880
+  _globals['_RUNSERVICE']._serialized_end=7290
 # @@protoc_insertion_point(module_scope)

@@ -12,9 +12,12 @@ from google.type import date_pb2 as date_pb2
 from google.type import decimal_pb2 as decimal_pb2
 from powerfill.common.v1 import run_options_pb2 as run_options_pb2
 from powerfill.common.v1 import run_status_pb2 as run_status_pb2
+from powerfill.run.v1 import comparison_pb2 as comparison_pb2
 from powerfill.run.v1 import event_pb2 as event_pb2
+from powerfill.run.v1 import explanation_pb2 as explanation_pb2
 from powerfill.run.v1 import preflight_pb2 as preflight_pb2
 from powerfill.run.v1 import run_pb2 as run_pb2
+from powerfill.run.v1 import validation_pb2 as validation_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -362,31 +365,49 @@ class CancelRunResponse(message.Message):
 
 @typing.final
 class CompareRunsRequest(message.Message):
-    """CompareRunsRequest names two complete runs."""
+    """CompareRunsRequest names two complete runs; they may be the same."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     RUN_ID_A_FIELD_NUMBER: builtins.int
     RUN_ID_B_FIELD_NUMBER: builtins.int
+    MAX_MOVES_FIELD_NUMBER: builtins.int
     run_id_a: builtins.str
     """The earlier run."""
     run_id_b: builtins.str
     """The later run."""
+    max_moves: builtins.int
+    """At most so many of the loans that moved are listed: 1 to 100,000; 0: 1,000. Counts and totals are of all of them."""
     def __init__(
         self,
         *,
         run_id_a: builtins.str = ...,
         run_id_b: builtins.str = ...,
+        max_moves: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["run_id_a", b"run_id_a", "run_id_b", b"run_id_b"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["max_moves", b"max_moves", "run_id_a", b"run_id_a", "run_id_b", b"run_id_b"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class CompareRunsResponse(message.Message):
-    """CompareRunsResponse is what changed."""
+    """CompareRunsResponse is what changed from run a to run b.
+
+    V(x; inputs, options) is the value of run x's allocation under those inputs and options: loans that those inputs lock to a
+    trade are on that trade; any other loan is where run x put it if that is a candidate under them, and left out (its fallback
+    counts) if it is none or run x had no place for it; loans that are not in scope count nothing; room is not enforced. With the
+    inputs and options of run x itself it is the value of run x. The market is the tables rmcat_todays_prices, rmusr_payups,
+    pscat_trade_cash_grid and pfill_carry_cost, and the prices of trades that both runs read.
+
+    Options that change V by themselves: as_of_date, scope, min_status, price_mode, max_eligible_days, max_trade_settle_days,
+    eligible_settle_buffer_days, bx_price_floor, pair_off_cost, switch_cost, synthetic_spread, unsold_discount. The others only
+    decide how an allocation is found.
+
+    All parts are in dollars and add up to the cent: by_inputs + by_options + by_decision = value_difference, by_market +
+    by_data = by_inputs, by_moves + by_pair_off = by_decision.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -394,21 +415,84 @@ class CompareRunsResponse(message.Message):
     BY_INPUTS_FIELD_NUMBER: builtins.int
     BY_OPTIONS_FIELD_NUMBER: builtins.int
     BY_DECISION_FIELD_NUMBER: builtins.int
+    BY_MARKET_FIELD_NUMBER: builtins.int
+    BY_DATA_FIELD_NUMBER: builtins.int
+    BY_MOVES_FIELD_NUMBER: builtins.int
+    BY_PAIR_OFF_FIELD_NUMBER: builtins.int
+    VALUE_A_FIELD_NUMBER: builtins.int
+    VALUE_B_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    MOVED_COUNT_FIELD_NUMBER: builtins.int
+    MOVED_AMOUNT_FIELD_NUMBER: builtins.int
+    MOVE_TOTALS_FIELD_NUMBER: builtins.int
+    MOVES_FIELD_NUMBER: builtins.int
+    TRADES_FIELD_NUMBER: builtins.int
+    moved_count: builtins.int
+    """Loans whose trade differs."""
     @builtins.property
     def value_difference(self) -> decimal_pb2.Decimal:
-        """value of b - value of a, in dollars."""
+        """value of b - value of a."""
 
     @builtins.property
     def by_inputs(self) -> decimal_pb2.Decimal:
-        """The part due to changed inputs, in dollars."""
+        """Due to changed inputs: V(a; b's inputs, a's options) - value of a."""
 
     @builtins.property
     def by_options(self) -> decimal_pb2.Decimal:
-        """The part due to changed options, in dollars."""
+        """Due to changed options: V(a; b's inputs, b's options) - V(a; b's inputs, a's options)."""
 
     @builtins.property
     def by_decision(self) -> decimal_pb2.Decimal:
-        """The part due to the new decision, in dollars."""
+        """Due to the new decision: the rest."""
+
+    @builtins.property
+    def by_market(self) -> decimal_pb2.Decimal:
+        """Of by_inputs, due to the market: V(a; a's inputs with b's market, a's options) - value of a."""
+
+    @builtins.property
+    def by_data(self) -> decimal_pb2.Decimal:
+        """Of by_inputs, due to loans, trades, pools and policy: the rest."""
+
+    @builtins.property
+    def by_moves(self) -> decimal_pb2.Decimal:
+        """Of by_decision, what the loans that moved earn: the sum of LoanMove.dollars over all of them, rounded once."""
+
+    @builtins.property
+    def by_pair_off(self) -> decimal_pb2.Decimal:
+        """Of by_decision, what the new fills save of the pair-offs: the rest."""
+
+    @builtins.property
+    def value_a(self) -> decimal_pb2.Decimal:
+        """Value of run a."""
+
+    @builtins.property
+    def value_b(self) -> decimal_pb2.Decimal:
+        """Value of run b."""
+
+    @builtins.property
+    def options(self) -> containers.RepeatedCompositeFieldContainer[comparison_pb2.OptionChange]:
+        """The options that differ, in the order of the specification."""
+
+    @builtins.property
+    def inputs(self) -> containers.RepeatedCompositeFieldContainer[comparison_pb2.InputTableChange]:
+        """The input tables that differ."""
+
+    @builtins.property
+    def moved_amount(self) -> decimal_pb2.Decimal:
+        """Their amount in dollars."""
+
+    @builtins.property
+    def move_totals(self) -> containers.RepeatedCompositeFieldContainer[comparison_pb2.MoveTotal]:
+        """The moves by reason, those that occur, in the order of MoveReason."""
+
+    @builtins.property
+    def moves(self) -> containers.RepeatedCompositeFieldContainer[comparison_pb2.LoanMove]:
+        """The first of the moves, those that earn or cost most first, then by loan_id."""
+
+    @builtins.property
+    def trades(self) -> containers.RepeatedCompositeFieldContainer[comparison_pb2.TradeFillChange]:
+        """Trades that are filled otherwise, those whose allocated amount differs most first, then by trade_id."""
 
     def __init__(
         self,
@@ -417,10 +501,23 @@ class CompareRunsResponse(message.Message):
         by_inputs: decimal_pb2.Decimal | None = ...,
         by_options: decimal_pb2.Decimal | None = ...,
         by_decision: decimal_pb2.Decimal | None = ...,
+        by_market: decimal_pb2.Decimal | None = ...,
+        by_data: decimal_pb2.Decimal | None = ...,
+        by_moves: decimal_pb2.Decimal | None = ...,
+        by_pair_off: decimal_pb2.Decimal | None = ...,
+        value_a: decimal_pb2.Decimal | None = ...,
+        value_b: decimal_pb2.Decimal | None = ...,
+        options: abc.Iterable[comparison_pb2.OptionChange] | None = ...,
+        inputs: abc.Iterable[comparison_pb2.InputTableChange] | None = ...,
+        moved_count: builtins.int = ...,
+        moved_amount: decimal_pb2.Decimal | None = ...,
+        move_totals: abc.Iterable[comparison_pb2.MoveTotal] | None = ...,
+        moves: abc.Iterable[comparison_pb2.LoanMove] | None = ...,
+        trades: abc.Iterable[comparison_pb2.TradeFillChange] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["by_decision", b"by_decision", "by_inputs", b"by_inputs", "by_options", b"by_options", "value_difference", b"value_difference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["by_data", b"by_data", "by_decision", b"by_decision", "by_inputs", b"by_inputs", "by_market", b"by_market", "by_moves", b"by_moves", "by_options", b"by_options", "by_pair_off", b"by_pair_off", "moved_amount", b"moved_amount", "value_a", b"value_a", "value_b", b"value_b", "value_difference", b"value_difference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["by_decision", b"by_decision", "by_inputs", b"by_inputs", "by_options", b"by_options", "value_difference", b"value_difference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["by_data", b"by_data", "by_decision", b"by_decision", "by_inputs", b"by_inputs", "by_market", b"by_market", "by_moves", b"by_moves", "by_options", b"by_options", "by_pair_off", b"by_pair_off", "inputs", b"inputs", "move_totals", b"move_totals", "moved_amount", b"moved_amount", "moved_count", b"moved_count", "moves", b"moves", "options", b"options", "trades", b"trades", "value_a", b"value_a", "value_b", b"value_b", "value_difference", b"value_difference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -433,7 +530,7 @@ class ReplayRunRequest(message.Message):
     RUN_ID_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     run_id: builtins.str
-    """A run whose inputs are still stored."""
+    """A complete run whose inputs are still stored; it may be a replay itself."""
     request_id: builtins.str
     """Idempotency key, as in SubmitRunRequest."""
     def __init__(
@@ -478,21 +575,27 @@ class ValidateAllocationRequest(message.Message):
 
     RUN_ID_FIELD_NUMBER: builtins.int
     PLACEMENTS_FIELD_NUMBER: builtins.int
+    MAX_DIFFERENCES_FIELD_NUMBER: builtins.int
     run_id: builtins.str
-    """The run to compare with; in the first message."""
+    """The run to compare with, in the first message alone; empty: the latest complete one."""
+    max_differences: builtins.int
+    """How many violations, loan differences and price differences are listed each, in the first message alone: 1 to 200,000,
+    0 stands for 10,000. Counts and totals are of all.
+    """
     @builtins.property
     def placements(self) -> containers.RepeatedCompositeFieldContainer[Placement]:
-        """Placements of the other system."""
+        """Placements of the other system: at least 1 and at most 2,000,000 in all messages together."""
 
     def __init__(
         self,
         *,
         run_id: builtins.str = ...,
         placements: abc.Iterable[Placement] | None = ...,
+        max_differences: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["placements", b"placements", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["max_differences", b"max_differences", "placements", b"placements", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -506,12 +609,14 @@ class Placement(message.Message):
     TRADE_ID_FIELD_NUMBER: builtins.int
     PRICE_FIELD_NUMBER: builtins.int
     loan_id: builtins.str
-    """The loan."""
+    """The loan: 1 to 100 characters."""
     trade_id: builtins.str
-    """The trade."""
+    """The trade: 1 to 100 characters. A loan that is left out has no placement."""
     @builtins.property
     def price(self) -> decimal_pb2.Decimal:
-        """The price the other system gives it, in points; may be unset."""
+        """The price the other system gives it, in points; may be unset. From -9,999 to 9,999; counts rounded to 8 decimals, half away
+        from zero.
+        """
 
     def __init__(
         self,
@@ -528,29 +633,185 @@ class Placement(message.Message):
 
 @typing.final
 class ValidateAllocationResponse(message.Message):
-    """ValidateAllocationResponse is the verdict on an allocation."""
+    """ValidateAllocationResponse is the verdict on an allocation. Lists hold at most max_differences rows each, and fewer where the
+    message would grow beyond 56 MiB; counts and totals are of all.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
     VALUE_FIELD_NUMBER: builtins.int
     VIOLATIONS_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
+    VALUE_OF_ALLOWED_FIELD_NUMBER: builtins.int
+    RUN_VALUE_FIELD_NUMBER: builtins.int
+    VALUE_DIFFERENCE_FIELD_NUMBER: builtins.int
+    VALUE_DIFFERENCE_BP_FIELD_NUMBER: builtins.int
+    LOAN_DIFFERENCE_FIELD_NUMBER: builtins.int
+    PAIR_OFF_FIELD_NUMBER: builtins.int
+    RUN_PAIR_OFF_FIELD_NUMBER: builtins.int
+    PAIR_OFF_DIFFERENCE_FIELD_NUMBER: builtins.int
+    ROUNDING_FIELD_NUMBER: builtins.int
+    IN_SCOPE_AMOUNT_FIELD_NUMBER: builtins.int
+    UPPER_BOUND_FIELD_NUMBER: builtins.int
+    GAP_AMOUNT_FIELD_NUMBER: builtins.int
+    GAP_BP_FIELD_NUMBER: builtins.int
+    RUN_GAP_AMOUNT_FIELD_NUMBER: builtins.int
+    RUN_GAP_BP_FIELD_NUMBER: builtins.int
+    PLACEMENT_COUNT_FIELD_NUMBER: builtins.int
+    PLACED_COUNT_FIELD_NUMBER: builtins.int
+    RUN_PLACED_COUNT_FIELD_NUMBER: builtins.int
+    VIOLATION_COUNT_FIELD_NUMBER: builtins.int
+    VIOLATION_DETAILS_FIELD_NUMBER: builtins.int
+    DIFFERENCE_COUNT_FIELD_NUMBER: builtins.int
+    DIFFERENCE_TOTALS_FIELD_NUMBER: builtins.int
+    DIFFERENCES_FIELD_NUMBER: builtins.int
+    COMPARED_PRICE_COUNT_FIELD_NUMBER: builtins.int
+    PRICE_DIFFERENCE_COUNT_FIELD_NUMBER: builtins.int
+    PRICE_DIFFERENCE_DOLLARS_FIELD_NUMBER: builtins.int
+    PRICE_DIFFERENCES_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    """The run it is compared with."""
+    placement_count: builtins.int
+    """Placements received."""
+    placed_count: builtins.int
+    """Loans that `value` counts on a trade."""
+    run_placed_count: builtins.int
+    """Loans that the run has on a trade."""
+    violation_count: builtins.int
+    """How often rules are broken."""
+    difference_count: builtins.int
+    """Loans that have another trade there than in the run."""
+    compared_price_count: builtins.int
+    """Prices that were given and could be compared."""
+    price_difference_count: builtins.int
+    """Those that differ from PowerFill's."""
     @builtins.property
     def value(self) -> decimal_pb2.Decimal:
-        """Its value by PowerFill's definition, in dollars."""
+        """Its value by PowerFill's definition, in dollars: every placement as it is, also one that breaks a rule, where the loan can be
+        priced on the trade; other loans are left out. A trade filled beyond its band counts whole.
+        """
 
     @builtins.property
     def violations(self) -> containers.RepeatedCompositeFieldContainer[preflight_pb2.Finding]:
-        """Every hard rule it breaks."""
+        """Every hard rule it breaks: code is the word of a HardRule, count how often, examples some of the loans (or trades)."""
+
+    @builtins.property
+    def value_of_allowed(self) -> decimal_pb2.Decimal:
+        """Its value without the placements that break a rule, in dollars: their loans are left out. An overfilled trade counts whole."""
+
+    @builtins.property
+    def run_value(self) -> decimal_pb2.Decimal:
+        """The run's value, in dollars."""
+
+    @builtins.property
+    def value_difference(self) -> decimal_pb2.Decimal:
+        """value - run_value, which is loan_difference + pair_off_difference + rounding."""
+
+    @builtins.property
+    def value_difference_bp(self) -> decimal_pb2.Decimal:
+        """value_difference in basis points of the balance in scope, 4 decimals."""
+
+    @builtins.property
+    def loan_difference(self) -> decimal_pb2.Decimal:
+        """The sum of the differences of all loans, each in whole cents, in dollars."""
+
+    @builtins.property
+    def pair_off(self) -> decimal_pb2.Decimal:
+        """What buying back its shortfalls costs, in dollars."""
+
+    @builtins.property
+    def run_pair_off(self) -> decimal_pb2.Decimal:
+        """What buying back the run's shortfalls costs, in dollars."""
+
+    @builtins.property
+    def pair_off_difference(self) -> decimal_pb2.Decimal:
+        """run_pair_off - pair_off."""
+
+    @builtins.property
+    def rounding(self) -> decimal_pb2.Decimal:
+        """What the parts, each rounded to cents, leave of value_difference."""
+
+    @builtins.property
+    def in_scope_amount(self) -> decimal_pb2.Decimal:
+        """The balance in scope, in dollars."""
+
+    @builtins.property
+    def upper_bound(self) -> decimal_pb2.Decimal:
+        """No allocation that breaks no rule is worth more, in dollars; unset where the run has proven none."""
+
+    @builtins.property
+    def gap_amount(self) -> decimal_pb2.Decimal:
+        """upper_bound - value; negative where only placements that break a rule make that possible."""
+
+    @builtins.property
+    def gap_bp(self) -> decimal_pb2.Decimal:
+        """gap_amount in basis points of the balance in scope, 4 decimals."""
+
+    @builtins.property
+    def run_gap_amount(self) -> decimal_pb2.Decimal:
+        """upper_bound - run_value."""
+
+    @builtins.property
+    def run_gap_bp(self) -> decimal_pb2.Decimal:
+        """run_gap_amount in basis points of the balance in scope, 4 decimals."""
+
+    @builtins.property
+    def violation_details(self) -> containers.RepeatedCompositeFieldContainer[validation_pb2.Violation]:
+        """The violations, by rule and position; of every rule that is broken some are listed."""
+
+    @builtins.property
+    def difference_totals(self) -> containers.RepeatedCompositeFieldContainer[validation_pb2.DifferenceTotal]:
+        """The differences by reason, those that occur."""
+
+    @builtins.property
+    def differences(self) -> containers.RepeatedCompositeFieldContainer[validation_pb2.LoanDifference]:
+        """The differences, the greatest first, of whatever sign."""
+
+    @builtins.property
+    def price_difference_dollars(self) -> decimal_pb2.Decimal:
+        """What that comes to, in dollars."""
+
+    @builtins.property
+    def price_differences(self) -> containers.RepeatedCompositeFieldContainer[validation_pb2.PriceDifference]:
+        """The prices that differ, the most dollars first, of whatever sign."""
 
     def __init__(
         self,
         *,
         value: decimal_pb2.Decimal | None = ...,
         violations: abc.Iterable[preflight_pb2.Finding] | None = ...,
+        run_id: builtins.str = ...,
+        value_of_allowed: decimal_pb2.Decimal | None = ...,
+        run_value: decimal_pb2.Decimal | None = ...,
+        value_difference: decimal_pb2.Decimal | None = ...,
+        value_difference_bp: decimal_pb2.Decimal | None = ...,
+        loan_difference: decimal_pb2.Decimal | None = ...,
+        pair_off: decimal_pb2.Decimal | None = ...,
+        run_pair_off: decimal_pb2.Decimal | None = ...,
+        pair_off_difference: decimal_pb2.Decimal | None = ...,
+        rounding: decimal_pb2.Decimal | None = ...,
+        in_scope_amount: decimal_pb2.Decimal | None = ...,
+        upper_bound: decimal_pb2.Decimal | None = ...,
+        gap_amount: decimal_pb2.Decimal | None = ...,
+        gap_bp: decimal_pb2.Decimal | None = ...,
+        run_gap_amount: decimal_pb2.Decimal | None = ...,
+        run_gap_bp: decimal_pb2.Decimal | None = ...,
+        placement_count: builtins.int = ...,
+        placed_count: builtins.int = ...,
+        run_placed_count: builtins.int = ...,
+        violation_count: builtins.int = ...,
+        violation_details: abc.Iterable[validation_pb2.Violation] | None = ...,
+        difference_count: builtins.int = ...,
+        difference_totals: abc.Iterable[validation_pb2.DifferenceTotal] | None = ...,
+        differences: abc.Iterable[validation_pb2.LoanDifference] | None = ...,
+        compared_price_count: builtins.int = ...,
+        price_difference_count: builtins.int = ...,
+        price_difference_dollars: decimal_pb2.Decimal | None = ...,
+        price_differences: abc.Iterable[validation_pb2.PriceDifference] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["gap_amount", b"gap_amount", "gap_bp", b"gap_bp", "in_scope_amount", b"in_scope_amount", "loan_difference", b"loan_difference", "pair_off", b"pair_off", "pair_off_difference", b"pair_off_difference", "price_difference_dollars", b"price_difference_dollars", "rounding", b"rounding", "run_gap_amount", b"run_gap_amount", "run_gap_bp", b"run_gap_bp", "run_pair_off", b"run_pair_off", "run_value", b"run_value", "upper_bound", b"upper_bound", "value", b"value", "value_difference", b"value_difference", "value_difference_bp", b"value_difference_bp", "value_of_allowed", b"value_of_allowed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["value", b"value", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["compared_price_count", b"compared_price_count", "difference_count", b"difference_count", "difference_totals", b"difference_totals", "differences", b"differences", "gap_amount", b"gap_amount", "gap_bp", b"gap_bp", "in_scope_amount", b"in_scope_amount", "loan_difference", b"loan_difference", "pair_off", b"pair_off", "pair_off_difference", b"pair_off_difference", "placed_count", b"placed_count", "placement_count", b"placement_count", "price_difference_count", b"price_difference_count", "price_difference_dollars", b"price_difference_dollars", "price_differences", b"price_differences", "rounding", b"rounding", "run_gap_amount", b"run_gap_amount", "run_gap_bp", b"run_gap_bp", "run_id", b"run_id", "run_pair_off", b"run_pair_off", "run_placed_count", b"run_placed_count", "run_value", b"run_value", "upper_bound", b"upper_bound", "value", b"value", "value_difference", b"value_difference", "value_difference_bp", b"value_difference_bp", "value_of_allowed", b"value_of_allowed", "violation_count", b"violation_count", "violation_details", b"violation_details", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -760,6 +1021,13 @@ class Candidate(message.Message):
     PRICE_FIELD_NUMBER: builtins.int
     CARRY_FIELD_NUMBER: builtins.int
     SCORE_FIELD_NUMBER: builtins.int
+    PAYUP_FIELD_NUMBER: builtins.int
+    EXCESS_FIELD_NUMBER: builtins.int
+    NET_SCORE_FIELD_NUMBER: builtins.int
+    RANK_FIELD_NUMBER: builtins.int
+    INVESTOR_INSTRUMENT_FIELD_NUMBER: builtins.int
+    SETTLEMENT_DATE_FIELD_NUMBER: builtins.int
+    STANDING_FIELD_NUMBER: builtins.int
     loan_id: builtins.str
     """The loan."""
     trade_id: builtins.str
@@ -768,6 +1036,10 @@ class Candidate(message.Message):
     """The constraint it belongs to."""
     priority: builtins.int
     """The constraint's priority."""
+    rank: builtins.int
+    """1 for the loan's greatest score, then in trade order."""
+    investor_instrument: builtins.str
+    """What the trade is of."""
     @builtins.property
     def price(self) -> decimal_pb2.Decimal:
         """Points."""
@@ -780,6 +1052,26 @@ class Candidate(message.Message):
     def score(self) -> decimal_pb2.Decimal:
         """Points."""
 
+    @builtins.property
+    def payup(self) -> decimal_pb2.Decimal:
+        """Sum of the payups in the price, points."""
+
+    @builtins.property
+    def excess(self) -> decimal_pb2.Decimal:
+        """Value of excess servicing in the price, points."""
+
+    @builtins.property
+    def net_score(self) -> decimal_pb2.Decimal:
+        """Score less switch_cost where the loan leaves another trade's pool, points."""
+
+    @builtins.property
+    def settlement_date(self) -> date_pb2.Date:
+        """When the trade settles."""
+
+    @builtins.property
+    def standing(self) -> explanation_pb2.Standing:
+        """How it compares with what the loan got; set by ExplainLoan."""
+
     def __init__(
         self,
         *,
@@ -790,10 +1082,17 @@ class Candidate(message.Message):
         price: decimal_pb2.Decimal | None = ...,
         carry: decimal_pb2.Decimal | None = ...,
         score: decimal_pb2.Decimal | None = ...,
+        payup: decimal_pb2.Decimal | None = ...,
+        excess: decimal_pb2.Decimal | None = ...,
+        net_score: decimal_pb2.Decimal | None = ...,
+        rank: builtins.int = ...,
+        investor_instrument: builtins.str = ...,
+        settlement_date: date_pb2.Date | None = ...,
+        standing: explanation_pb2.Standing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["carry", b"carry", "price", b"price", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["carry", b"carry", "excess", b"excess", "net_score", b"net_score", "payup", b"payup", "price", b"price", "score", b"score", "settlement_date", b"settlement_date", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["carry", b"carry", "constraint_id", b"constraint_id", "loan_id", b"loan_id", "price", b"price", "priority", b"priority", "score", b"score", "trade_id", b"trade_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["carry", b"carry", "constraint_id", b"constraint_id", "excess", b"excess", "investor_instrument", b"investor_instrument", "loan_id", b"loan_id", "net_score", b"net_score", "payup", b"payup", "price", b"price", "priority", b"priority", "rank", b"rank", "score", b"score", "settlement_date", b"settlement_date", "standing", b"standing", "trade_id", b"trade_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -886,13 +1185,80 @@ class ExplainLoanResponse(message.Message):
     RUN_ID_FIELD_NUMBER: builtins.int
     EXPLANATION_FIELD_NUMBER: builtins.int
     CANDIDATES_FIELD_NUMBER: builtins.int
+    LOAN_ID_FIELD_NUMBER: builtins.int
+    OUTCOME_FIELD_NUMBER: builtins.int
+    TRADE_ID_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    REASON_DETAIL_FIELD_NUMBER: builtins.int
+    LOAN_INSTRUMENT_FIELD_NUMBER: builtins.int
+    LOAN_AMOUNT_FIELD_NUMBER: builtins.int
+    NOTE_RATE_FIELD_NUMBER: builtins.int
+    STATUS_CODE_FIELD_NUMBER: builtins.int
+    CURRENT_POOL_FIELD_NUMBER: builtins.int
+    FALLBACK_FIELD_NUMBER: builtins.int
+    SYN_TRADE_ID_FIELD_NUMBER: builtins.int
+    SYN_SCORE_FIELD_NUMBER: builtins.int
+    LOCKDOWN_FIELD_NUMBER: builtins.int
+    NEAREST_FIELD_NUMBER: builtins.int
+    SMALLEST_CHANGE_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     """The run it is about."""
     explanation: builtins.str
-    """The explanation in words."""
+    """The explanation in words: paragraphs apart by an empty line, the first of which is the answer in one sentence."""
+    loan_id: builtins.str
+    """The loan."""
+    outcome: explanation_pb2.LoanOutcome.ValueType
+    """What the run did with it."""
+    trade_id: builtins.str
+    """The trade it is on; empty if it was left out."""
+    reason: builtins.str
+    """Why it was left out, as in KickoutRow.reason; empty if it was allocated."""
+    reason_detail: builtins.str
+    """The same with the names and figures of this loan."""
+    loan_instrument: builtins.str
+    """Its product; empty if missing."""
+    status_code: builtins.str
+    """Pipeline status."""
+    current_pool: builtins.str
+    """The pool it was in before the run; empty if none."""
+    syn_trade_id: builtins.str
+    """Its best synthetic trade; empty if none."""
     @builtins.property
     def candidates(self) -> containers.RepeatedCompositeFieldContainer[Candidate]:
         """Every candidate in order of score."""
+
+    @builtins.property
+    def score(self) -> decimal_pb2.Decimal:
+        """Its score there, points; unset if it was left out, or is locked to a trade that cannot be priced for it."""
+
+    @builtins.property
+    def loan_amount(self) -> decimal_pb2.Decimal:
+        """Unpaid balance, dollars; unset if missing."""
+
+    @builtins.property
+    def note_rate(self) -> decimal_pb2.Decimal:
+        """Note rate, percent; unset if missing."""
+
+    @builtins.property
+    def fallback(self) -> decimal_pb2.Decimal:
+        """What it is worth when left out, points."""
+
+    @builtins.property
+    def syn_score(self) -> decimal_pb2.Decimal:
+        """That trade's score, points."""
+
+    @builtins.property
+    def lockdown(self) -> explanation_pb2.LoanLockdown:
+        """The lockdown that decides about it, if any."""
+
+    @builtins.property
+    def nearest(self) -> explanation_pb2.NearestPair:
+        """How far it came, for a loan without a candidate; unset where there is no constraint at all."""
+
+    @builtins.property
+    def smallest_change(self) -> explanation_pb2.SmallestChange:
+        """For a loan without a candidate: what alone would have made it one; unset where no single change would."""
 
     def __init__(
         self,
@@ -900,9 +1266,26 @@ class ExplainLoanResponse(message.Message):
         run_id: builtins.str = ...,
         explanation: builtins.str = ...,
         candidates: abc.Iterable[Candidate] | None = ...,
+        loan_id: builtins.str = ...,
+        outcome: explanation_pb2.LoanOutcome.ValueType = ...,
+        trade_id: builtins.str = ...,
+        score: decimal_pb2.Decimal | None = ...,
+        reason: builtins.str = ...,
+        reason_detail: builtins.str = ...,
+        loan_instrument: builtins.str = ...,
+        loan_amount: decimal_pb2.Decimal | None = ...,
+        note_rate: decimal_pb2.Decimal | None = ...,
+        status_code: builtins.str = ...,
+        current_pool: builtins.str = ...,
+        fallback: decimal_pb2.Decimal | None = ...,
+        syn_trade_id: builtins.str = ...,
+        syn_score: decimal_pb2.Decimal | None = ...,
+        lockdown: explanation_pb2.LoanLockdown | None = ...,
+        nearest: explanation_pb2.NearestPair | None = ...,
+        smallest_change: explanation_pb2.SmallestChange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["fallback", b"fallback", "loan_amount", b"loan_amount", "lockdown", b"lockdown", "nearest", b"nearest", "note_rate", b"note_rate", "score", b"score", "smallest_change", b"smallest_change", "syn_score", b"syn_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["candidates", b"candidates", "explanation", b"explanation", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["candidates", b"candidates", "current_pool", b"current_pool", "explanation", b"explanation", "fallback", b"fallback", "loan_amount", b"loan_amount", "loan_id", b"loan_id", "loan_instrument", b"loan_instrument", "lockdown", b"lockdown", "nearest", b"nearest", "note_rate", b"note_rate", "outcome", b"outcome", "reason", b"reason", "reason_detail", b"reason_detail", "run_id", b"run_id", "score", b"score", "smallest_change", b"smallest_change", "status_code", b"status_code", "syn_score", b"syn_score", "syn_trade_id", b"syn_trade_id", "trade_id", b"trade_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -165,21 +165,27 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareRuns(self, request, context):
-        """CompareRuns says what changed between two runs and what each change was worth.
+        """CompareRuns says what changed between two complete runs and what each change was worth. FAILED_PRECONDITION
+        (RUN_NOT_COMPLETE) for a run without a result, NOT_FOUND (RUN_EXPIRED) once retention has removed what is stored of one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReplayRun(self, request, context):
-        """ReplayRun executes a run again on its stored inputs, as a new run that is never the current one.
+        """ReplayRun executes a complete run again on its stored inputs, with the work it did as work_limit and no time_limit, as a
+        new run that is never the current one: it gives the same answer. Idempotent by request_id, and refused as SubmitRun is, but
+        that the tenant's tables and policy are not checked. FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run that failed or was
+        cancelled, as it has no answer to give again; NOT_FOUND (RUN_EXPIRED) once its inputs are removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ValidateAllocation(self, request_iterator, context):
-        """ValidateAllocation checks another system's allocation against every rule and compares it with a run.
+        """ValidateAllocation checks another system's allocation against every hard rule, values it, and says loan by loan where and why
+        it differs from a complete run, on whose stored inputs and options all of this is done. FAILED_PRECONDITION
+        (RUN_NOT_COMPLETE); NOT_FOUND (RUN_EXPIRED) for a run past retention.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,7 +227,10 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainLoan(self, request, context):
-        """ExplainLoan says why a loan went where it did, or why it was left out.
+        """ExplainLoan says why a loan of a complete run went where it did, or why it was left out: from the inputs that the run stored,
+        so that it gives every candidate and does not depend on what the lender's tables hold by now. NOT_FOUND (LOAN_NOT_FOUND) for
+        a loan the run did not decide about, (RUN_EXPIRED) once retention has removed what is stored of the run;
+        FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run without a result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

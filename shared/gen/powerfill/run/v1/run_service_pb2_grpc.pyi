@@ -55,11 +55,20 @@ class RunServiceStub:
     FAILED_PRECONDITION (RUN_NOT_ACTIVE) for a run that ended otherwise.
     """
     CompareRuns: grpc.UnaryUnaryMultiCallable[run_service_pb2.CompareRunsRequest, run_service_pb2.CompareRunsResponse]
-    """CompareRuns says what changed between two runs and what each change was worth."""
+    """CompareRuns says what changed between two complete runs and what each change was worth. FAILED_PRECONDITION
+    (RUN_NOT_COMPLETE) for a run without a result, NOT_FOUND (RUN_EXPIRED) once retention has removed what is stored of one.
+    """
     ReplayRun: grpc.UnaryUnaryMultiCallable[run_service_pb2.ReplayRunRequest, run_service_pb2.ReplayRunResponse]
-    """ReplayRun executes a run again on its stored inputs, as a new run that is never the current one."""
+    """ReplayRun executes a complete run again on its stored inputs, with the work it did as work_limit and no time_limit, as a
+    new run that is never the current one: it gives the same answer. Idempotent by request_id, and refused as SubmitRun is, but
+    that the tenant's tables and policy are not checked. FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run that failed or was
+    cancelled, as it has no answer to give again; NOT_FOUND (RUN_EXPIRED) once its inputs are removed.
+    """
     ValidateAllocation: grpc.StreamUnaryMultiCallable[run_service_pb2.ValidateAllocationRequest, run_service_pb2.ValidateAllocationResponse]
-    """ValidateAllocation checks another system's allocation against every rule and compares it with a run."""
+    """ValidateAllocation checks another system's allocation against every hard rule, values it, and says loan by loan where and why
+    it differs from a complete run, on whose stored inputs and options all of this is done. FAILED_PRECONDITION
+    (RUN_NOT_COMPLETE); NOT_FOUND (RUN_EXPIRED) for a run past retention.
+    """
     CheckReadiness: grpc.UnaryUnaryMultiCallable[run_service_pb2.CheckReadinessRequest, run_service_pb2.CheckReadinessResponse]
     """CheckReadiness runs the preflight checks and gives their findings."""
     Preprocess: grpc.UnaryUnaryMultiCallable[run_service_pb2.PreprocessRequest, run_service_pb2.PreprocessResponse]
@@ -71,7 +80,11 @@ class RunServiceStub:
     PreviewCarryCost: grpc.UnaryUnaryMultiCallable[run_service_pb2.PreviewCarryCostRequest, run_service_pb2.PreviewCarryCostResponse]
     """PreviewCarryCost shows the carry calculation of a loan on a trade, term by term."""
     ExplainLoan: grpc.UnaryUnaryMultiCallable[run_service_pb2.ExplainLoanRequest, run_service_pb2.ExplainLoanResponse]
-    """ExplainLoan says why a loan went where it did, or why it was left out."""
+    """ExplainLoan says why a loan of a complete run went where it did, or why it was left out: from the inputs that the run stored,
+    so that it gives every candidate and does not depend on what the lender's tables hold by now. NOT_FOUND (LOAN_NOT_FOUND) for
+    a loan the run did not decide about, (RUN_EXPIRED) once retention has removed what is stored of the run;
+    FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run without a result.
+    """
 
 @typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -100,11 +113,20 @@ class RunServiceAsyncStub(RunServiceStub):
     FAILED_PRECONDITION (RUN_NOT_ACTIVE) for a run that ended otherwise.
     """
     CompareRuns: aio.UnaryUnaryMultiCallable[run_service_pb2.CompareRunsRequest, run_service_pb2.CompareRunsResponse]  # type: ignore[assignment]
-    """CompareRuns says what changed between two runs and what each change was worth."""
+    """CompareRuns says what changed between two complete runs and what each change was worth. FAILED_PRECONDITION
+    (RUN_NOT_COMPLETE) for a run without a result, NOT_FOUND (RUN_EXPIRED) once retention has removed what is stored of one.
+    """
     ReplayRun: aio.UnaryUnaryMultiCallable[run_service_pb2.ReplayRunRequest, run_service_pb2.ReplayRunResponse]  # type: ignore[assignment]
-    """ReplayRun executes a run again on its stored inputs, as a new run that is never the current one."""
+    """ReplayRun executes a complete run again on its stored inputs, with the work it did as work_limit and no time_limit, as a
+    new run that is never the current one: it gives the same answer. Idempotent by request_id, and refused as SubmitRun is, but
+    that the tenant's tables and policy are not checked. FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run that failed or was
+    cancelled, as it has no answer to give again; NOT_FOUND (RUN_EXPIRED) once its inputs are removed.
+    """
     ValidateAllocation: aio.StreamUnaryMultiCallable[run_service_pb2.ValidateAllocationRequest, run_service_pb2.ValidateAllocationResponse]  # type: ignore[assignment]
-    """ValidateAllocation checks another system's allocation against every rule and compares it with a run."""
+    """ValidateAllocation checks another system's allocation against every hard rule, values it, and says loan by loan where and why
+    it differs from a complete run, on whose stored inputs and options all of this is done. FAILED_PRECONDITION
+    (RUN_NOT_COMPLETE); NOT_FOUND (RUN_EXPIRED) for a run past retention.
+    """
     CheckReadiness: aio.UnaryUnaryMultiCallable[run_service_pb2.CheckReadinessRequest, run_service_pb2.CheckReadinessResponse]  # type: ignore[assignment]
     """CheckReadiness runs the preflight checks and gives their findings."""
     Preprocess: aio.UnaryUnaryMultiCallable[run_service_pb2.PreprocessRequest, run_service_pb2.PreprocessResponse]  # type: ignore[assignment]
@@ -116,7 +138,11 @@ class RunServiceAsyncStub(RunServiceStub):
     PreviewCarryCost: aio.UnaryUnaryMultiCallable[run_service_pb2.PreviewCarryCostRequest, run_service_pb2.PreviewCarryCostResponse]  # type: ignore[assignment]
     """PreviewCarryCost shows the carry calculation of a loan on a trade, term by term."""
     ExplainLoan: aio.UnaryUnaryMultiCallable[run_service_pb2.ExplainLoanRequest, run_service_pb2.ExplainLoanResponse]  # type: ignore[assignment]
-    """ExplainLoan says why a loan went where it did, or why it was left out."""
+    """ExplainLoan says why a loan of a complete run went where it did, or why it was left out: from the inputs that the run stored,
+    so that it gives every candidate and does not depend on what the lender's tables hold by now. NOT_FOUND (LOAN_NOT_FOUND) for
+    a loan the run did not decide about, (RUN_EXPIRED) once retention has removed what is stored of the run;
+    FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run without a result.
+    """
 
 class RunServiceServicer:
     """RunService executes runs and streams their progress. The tenant is named by the metadata key `x-tenant-id`. Every error
@@ -177,21 +203,30 @@ class RunServiceServicer:
         request: run_service_pb2.CompareRunsRequest,
         context: _ServicerContext,
     ) -> typing.Union[run_service_pb2.CompareRunsResponse, abc.Awaitable[run_service_pb2.CompareRunsResponse]]:
-        """CompareRuns says what changed between two runs and what each change was worth."""
+        """CompareRuns says what changed between two complete runs and what each change was worth. FAILED_PRECONDITION
+        (RUN_NOT_COMPLETE) for a run without a result, NOT_FOUND (RUN_EXPIRED) once retention has removed what is stored of one.
+        """
 
     def ReplayRun(
         self,
         request: run_service_pb2.ReplayRunRequest,
         context: _ServicerContext,
     ) -> typing.Union[run_service_pb2.ReplayRunResponse, abc.Awaitable[run_service_pb2.ReplayRunResponse]]:
-        """ReplayRun executes a run again on its stored inputs, as a new run that is never the current one."""
+        """ReplayRun executes a complete run again on its stored inputs, with the work it did as work_limit and no time_limit, as a
+        new run that is never the current one: it gives the same answer. Idempotent by request_id, and refused as SubmitRun is, but
+        that the tenant's tables and policy are not checked. FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run that failed or was
+        cancelled, as it has no answer to give again; NOT_FOUND (RUN_EXPIRED) once its inputs are removed.
+        """
 
     def ValidateAllocation(
         self,
         request_iterator: _MaybeAsyncIterator[run_service_pb2.ValidateAllocationRequest],
         context: _ServicerContext,
     ) -> typing.Union[run_service_pb2.ValidateAllocationResponse, abc.Awaitable[run_service_pb2.ValidateAllocationResponse]]:
-        """ValidateAllocation checks another system's allocation against every rule and compares it with a run."""
+        """ValidateAllocation checks another system's allocation against every hard rule, values it, and says loan by loan where and why
+        it differs from a complete run, on whose stored inputs and options all of this is done. FAILED_PRECONDITION
+        (RUN_NOT_COMPLETE); NOT_FOUND (RUN_EXPIRED) for a run past retention.
+        """
 
     def CheckReadiness(
         self,
@@ -233,6 +268,10 @@ class RunServiceServicer:
         request: run_service_pb2.ExplainLoanRequest,
         context: _ServicerContext,
     ) -> typing.Union[run_service_pb2.ExplainLoanResponse, abc.Awaitable[run_service_pb2.ExplainLoanResponse]]:
-        """ExplainLoan says why a loan went where it did, or why it was left out."""
+        """ExplainLoan says why a loan of a complete run went where it did, or why it was left out: from the inputs that the run stored,
+        so that it gives every candidate and does not depend on what the lender's tables hold by now. NOT_FOUND (LOAN_NOT_FOUND) for
+        a loan the run did not decide about, (RUN_EXPIRED) once retention has removed what is stored of the run;
+        FAILED_PRECONDITION (RUN_NOT_COMPLETE) for a run without a result.
+        """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...
