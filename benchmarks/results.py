@@ -145,6 +145,9 @@ def publish(name: str, title: str, about: str, rows: Sequence[Measured], facts: 
     lines += [*(row.row() for row in rows), "", *(f"- {key}: {value}" for key, value in facts.items())]
     write_markdown(name, lines)
     figures = [{"name": row.name, "unit": row.unit, "median": row.median, "values": list(row.values)} for row in rows]
-    (RESULTS / f"{name}.json").write_text(
-        json.dumps({"machine": machine(), "figures": figures, "facts": dict(facts)}, indent=2) + "\n"
-    )
+    write_json(name, {"figures": figures, "facts": dict(facts)})
+
+
+def write_json(name: str, figures: Record) -> None:
+    """Write the results of a script that measures all of its table at once, with the machine, to NAME.json."""
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **figures}, indent=2) + "\n")
