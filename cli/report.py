@@ -16,7 +16,7 @@ from cli.console import count, print_json, say, stderr, stdout
 from cli.exit_codes import UsageError
 from cli.pointed_errors import pointed
 from cli.report_files import save_report
-from cli.report_pages import REPORTS, ReportRows, json_rows, read_report
+from cli.report_pages import REPORTS, ReportRows, json_beside, json_rows, read_report
 from cli.report_text import header_lines, print_report
 from cli.whole_files import whole_file
 from cli.wire import header_json
@@ -91,7 +91,7 @@ def report(
     except ReceivedError as error:
         raise pointed(error, query) from None
     if as_json:
-        beside = {field: json_rows(rows) for field, rows in found.beside.items()}
+        beside = json_beside(name, found.beside)
         print_json({"header": header_json(found.header), "rows": json_rows(found.columns), **beside})
     else:
         print_report(stdout(), name, tenant_id, found, all_columns=bool(wanted))

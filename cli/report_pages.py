@@ -115,6 +115,13 @@ def json_rows(columns: Columns) -> list[dict[str, Any]]:
     return [dict(zip(texts, row, strict=True)) for row in zip(*texts.values(), strict=True)]
 
 
+def json_beside(name: str, beside: Mapping[str, Columns]) -> dict[str, Any]:
+    """What a report of this name has beside its rows as JSON values: a list of rows, or the one row of a single message."""
+    every = REPORTS[name].method.output_type.fields_by_name
+    rows = {field: json_rows(columns) for field, columns in beside.items()}
+    return {field: found if every[field].is_repeated else found[0] for field, found in rows.items()}
+
+
 def json_cell(cell: Any) -> Any:
     """One cell as a JSON value."""
     match cell:

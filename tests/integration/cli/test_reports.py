@@ -99,7 +99,7 @@ async def test_the_run_overview_tells_of_all_runs(ran_shell: Shell) -> None:
     assert "Value and fill over time" in table.out
     assert as_json.json["status_distribution"] == [{"status": "COMPLETE", "run_count": 2}]
     assert len(as_json.json["trend"]) == 2
-    assert as_json.json["latest_run"][0]["run_id"] == as_json.json["rows"][0]["run_id"]
+    assert as_json.json["latest_run"]["run_id"] == as_json.json["rows"][0]["run_id"]
 
 
 async def test_a_filter_and_an_order(ran_shell: Shell) -> None:

@@ -78,8 +78,8 @@ def figures(run: Run) -> dict[str, Any]:
     [
         ({"strategy": "PASSES"}, EndedBy.ENDED_BY_UNSPECIFIED),
         ({"time_limit": "60", "work_limit": 1_000_000}, EndedBy.ENDED_BY_WORK_LIMIT),
-        ({"time_limit": "0.3", "seed": 5}, EndedBy.ENDED_BY_TIME_LIMIT),
-        ({"time_limit": "0.3", "priority_mode": "STRICT"}, EndedBy.ENDED_BY_TIME_LIMIT),
+        ({"time_limit": "0.05", "seed": 5}, EndedBy.ENDED_BY_TIME_LIMIT),
+        ({"time_limit": "0.05", "priority_mode": "STRICT"}, EndedBy.ENDED_BY_TIME_LIMIT),
     ],
     ids=["PASSES", "work limit", "VALUE by the clock", "STRICT by the clock"],
 )
