@@ -20,8 +20,8 @@ GUIDE = "pfill_powerfill_guide"
 RUN_ID = "many-rows"
 
 
-async def tenant_with_many_rows(home: Path, tables: Path, rows: int) -> tuple[TenantRegistry, str]:
-    """A registry with a tenant in SQLite, and the id of its complete run whose guide has so many rows."""
+async def tenant_with_many_rows(home: Path, tables: Path, rows: int) -> tuple[TenantRegistry, str, str]:
+    """A registry with a tenant in SQLite, the id of its complete run whose guide has so many rows, and of the run behind it."""
     registry = await load_tenant(home, tables)
     async with serving(registry) as service:
         run = (await service.run(options_for("0"))).run
@@ -40,4 +40,4 @@ async def tenant_with_many_rows(home: Path, tables: Path, rows: int) -> tuple[Te
             own_values = {"run_id": RUN_ID, "request_id": None, "output_counts": json.dumps(counts)}
             await connection.execute(sa.insert(history).values(row | later | own_values))
             await write_frame(connection, guide, many.head(rows).sort("loan_id"), {"run_id": RUN_ID})
-    return registry, RUN_ID
+    return registry, RUN_ID, run.run_id

@@ -25,6 +25,7 @@ from powerfill.report.v1.allocation_guide_pb2 import GetAllocationGuideRequest
 from powerfill.report.v1.report_pb2 import ReportQuery
 from powerfill.report.v1.report_service_pb2 import ExportFormat, ExportReportRequest, ReportName
 from powerfill.report.v1.report_service_pb2_grpc import ReportServiceStub
+from powerfill.report.v1.synthetic_opportunities_pb2 import GetSyntheticOpportunitiesRequest
 
 from benchmarks.echo_server import METHOD
 from benchmarks.inputs import NAMED_SEED, Input, made
@@ -44,8 +45,9 @@ SERVICE = "powerfill.report.v1.ReportService"
 ABOUT = """\
 A report page is `GetAllocationGuide` with 100 rows and all columns of a run with 100,000 rows in SQLite, read over gRPC with
 one call in flight; the echo server sends back a request of the same size. Rounds of 25 calls each interleave the rows of the
-table. "Ratio" is to the echo's median of the same round: the median over the rounds, with the range behind it. Authentication
-comes with a later issue and is not part of these figures."""
+table. "Ratio" is to the echo's median of the same round: the median over the rounds, with the range behind it. The widest page
+is one of the synthetic opportunities, whose 100 rows have 1,000 ranks within them; it is read from the demo tenant's own run.
+Authentication comes with a later issue and is not part of these figures."""
 EXPORT_ABOUT = """\
 `ExportReport` of the same 100,000 rows, each format on a server of its own: seconds from the call to the last byte (the median of
 five, with the range), and the most resident memory (VmHWM) of that server's process after them."""
@@ -85,8 +87,8 @@ def main() -> None:
 
 async def measure(home: Path, tables: Path, rounds: int) -> None:
     """All of it."""
-    registry, run_id = await tenant_with_many_rows(home, tables, ROWS)
-    pages = await _measure_pages(registry, home, run_id, rounds)
+    registry, run_id, own_run_id = await tenant_with_many_rows(home, tables, ROWS)
+    pages = await _measure_pages(registry, home, run_id, own_run_id, rounds)
     exports = {name: await _measure_export(registry, home, run_id, name) for name in ("PARQUET", "CSV", "XLSX")}
     lines = ["# Reading reports", "", *ABOUT.splitlines(), "", described(machine()), ""]
     echo = pages["echo"]
@@ -99,13 +101,17 @@ async def measure(home: Path, tables: Path, rounds: int) -> None:
     write_markdown(NAME, lines)
 
 
-async def _measure_pages(registry: TenantRegistry, home: Path, run_id: str, rounds: int) -> dict[str, Timed]:
+async def _measure_pages(registry: TenantRegistry, home: Path, run_id: str, own_run_id: str, rounds: int) -> dict[str, Timed]:
     async with _report_server(registry, home) as (_, connection), _echo_server(home) as echo:
         stub = ReportServiceStub(connection.channel)
 
         async def page(page_size: int, token: str) -> Any:
             query = ReportQuery(run_id=run_id, page_size=page_size, page_token=token)
             return await connection.call(stub.GetAllocationGuide, GetAllocationGuideRequest(query=query))
+
+        async def widest() -> Any:
+            query = ReportQuery(run_id=own_run_id, page_size=PAGE_ROWS)
+            return await connection.call(stub.GetSyntheticOpportunities, GetSyntheticOpportunitiesRequest(query=query))
 
         first = await page(PAGE_ROWS, "")
         middle = await _token_after(page, ROWS // 2)
@@ -118,6 +124,7 @@ async def _measure_pages(registry: TenantRegistry, home: Path, run_id: str, roun
             "first page": lambda: page(PAGE_ROWS, ""),
             "page in the middle": lambda: page(PAGE_ROWS, middle),
             "last page": lambda: page(PAGE_ROWS, last),
+            "widest page": widest,
         }
         for call in calls.values():
             await _timed(call, CALLS_A_ROUND)

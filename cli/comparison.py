@@ -139,7 +139,7 @@ def _print_trades(trades: Sequence[TradeFillChange]) -> None:
         Column("status", [_statuses(a, b) for a, b in sides]),
         Column("pair-off change", [signed(_pair_off(b) - _pair_off(a)) for a, b in sides], is_figure=True),
     ]
-    importance = ("trade", "allocated a", "allocated b", "pair-off change", "status")
+    importance = ("trade", "allocated a", "allocated b", "pair-off change", "fill % b", "status")
     _print_some(columns, importance, len(shown), len(trades), "trades; --json lists all")
 
 
