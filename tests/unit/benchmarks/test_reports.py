@@ -85,8 +85,17 @@ def test_every_target_is_of_an_input_that_is_measured() -> None:
 def whole(name: str, candidates: int, seconds: float, *following: float) -> Record:
     steps = {"read_inputs": 1.0, "candidate_builder": 2.0, "allocation": 4.0, "write_outputs": 0.5, "ue": 0.25}
     figures = {"candidate_count": candidates, "passes_s": 1.5, "peak_gib": 1.0, "database_gib": 0.25}
-    figures |= {"value": "1003.00", "baseline_value": "1000.00", "upper_bound": "1004.00"}
-    return {"input": name, "seed": 1, "what": "sqlite", "first_s": seconds, "next_s": following, "steps_s": steps, **figures}
+    values = {"value": "1003.00", "baseline_value": "1000.00", "upper_bound": "1004.00"}
+    return {
+        **values,
+        "input": name,
+        "seed": 1,
+        "what": "sqlite",
+        "first_s": seconds,
+        "next_s": following,
+        "steps_s": steps,
+        **figures,
+    }
 
 
 def test_costs_of_a_candidate_sum_up_to_the_total() -> None:
