@@ -44,6 +44,7 @@ bench: venv bench-peers ## every script of benchmarks/, hours of it; results und
 	$(BIN)/python -m benchmarks.gap --shared $(SHARED)
 	$(BIN)/python -m benchmarks.run --shared $(SHARED)
 	$(BIN)/python -m benchmarks.serving --shared $(SHARED)
+	$(BIN)/python -m benchmarks.answers --shared $(SHARED)
 	$(PEERS)/bin/python -m benchmarks.plots
 
 bench-peers: $(PEERS)/.installed ## the environment of the other solvers and of the plot

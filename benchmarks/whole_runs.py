@@ -66,9 +66,10 @@ async def load_tenant(home: Path, tables: Path) -> TenantRegistry:
 
 
 class Service:
-    """The run service at work, and a client of the tenant."""
+    """The run service at work at an address, and a client of the tenant."""
 
-    def __init__(self, process_id: int, connection: Connection) -> None:
+    def __init__(self, address: str, process_id: int, connection: Connection) -> None:
+        self.address = address
         self._process_id = process_id
         self._connection = connection
         self._stub: RunServiceAsyncStub = RunServiceStub(connection.channel)
@@ -110,7 +111,7 @@ async def serving(registry: TenantRegistry) -> AsyncIterator[Service]:
         try:
             async with connect(address, tenant_id=TENANT) as connection:
                 await connection.wait_until_serving(SERVICE, START_TIMEOUT_S)
-                yield Service(process.pid, connection)
+                yield Service(address, process.pid, connection)
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait)

@@ -3,8 +3,9 @@
     check_exports.py --shared DIR [--only NAME] [--seeds N,N,...] [--jobs N]
 
 DIR holds tools/make_tenant.py, tools/check_export.py and data/fnma_loans.csv. Every case makes a tenant, migrates and loads it,
-executes its runs, exports each and asks the checker, which must say "all checks hold". Ends with a table of the gains that the
-checker found, and exits 1 if a run failed. Cases are judged side by side, so seconds are no measurement.
+executes its runs, exports each and asks the checker, which must say "all checks hold"; and the reports must agree with each other
+and with the tables (`reports_agree`). Ends with a table of the gains that the checker found, and exits 1 if a run failed. Cases
+are judged side by side, so seconds are no measurement.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +23,7 @@ import polars as pl
 from benchmarks.checker import Verdict, ask
 from benchmarks.inputs import AS_OF, NAMED_SEED, seeds_of
 from benchmarks.results import table
+from tests.acceptance.reports_agree import disagreements
 
 POWERFILL = Path(sys.executable).with_name("powerfill")
 STRICT = "priority_mode=STRICT"
@@ -160,6 +162,9 @@ def judge_run(case: Case, options: tuple[str, ...], tables: Path, registry: Path
         seconds = time.monotonic() - started
         call([POWERFILL, "export", "desk", "--out", export, "--registry", registry])
         verdict = ask(shared, tables, export, lp=True)
+        if disagree := disagreements(tables, export):
+            complaints = "\n".join([verdict.complaints, *(f"reports disagree: {line}" for line in disagree[:20])])
+            verdict = replace(verdict, holds=False, complaints=complaints.strip())
     except CommandError as error:
         seconds, verdict = time.monotonic() - started, Verdict(holds=False, figures={}, complaints=str(error))
     label = f"{case.name} seed {case.seed} {' '.join(options)}".rstrip()

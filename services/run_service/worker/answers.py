@@ -32,8 +32,8 @@ class AnswerProcesses:
         return self
 
     async def start(self) -> None:
-        """Start a process and wait until it is ready, so that the first question finds it so."""
-        await self.compute(_ready, ())
+        """Start a process and let it load what questions need, so that the first one finds it loaded."""
+        await self.compute(_load, ())
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End the processes; nobody waits for an answer any more."""
@@ -70,13 +70,10 @@ def _end(pool: ProcessPoolExecutor) -> None:
 
 
 def _prepare() -> None:
-    """Load what most questions need; signals to the process group are the service's affair."""
+    """Signals to the process group are the service's affair, and its end is the process's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_service, name="service", daemon=True).start()
-    from services.run_service.engine.warmup import warm_up  # noqa: PLC0415 - the service needs no compiler and no solver
-
-    warm_up()
 
 
 def _end_with_the_service() -> None:
@@ -87,8 +84,11 @@ def _end_with_the_service() -> None:
         os._exit(1)
 
 
-def _ready() -> None:
-    """A question that costs nothing."""
+def _load() -> None:
+    """A question whose answer is that the engine's kernels are loaded."""
+    from services.run_service.engine.warmup import warm_up  # noqa: PLC0415 - the service needs no compiler and no solver
+
+    warm_up()
 
 
 def _answer(question: Callable[..., Any], inputs: Sequence[PackedInputs], facts: Sequence[object]) -> Any:
