@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from services.run_service.application.errors import run_not_complete
+from services.run_service.application.complete_run import complete_run
 from services.run_service.application.ports import Answers, Decisions, InputStore, RunRepository
 from services.run_service.domain.options import RunOptions
-from services.run_service.domain.run import Run, RunRef, RunStatus
+from services.run_service.domain.run import Run
 from services.run_service.engine.compare.comparison import Comparison, MoveTotal, Side, TableChange
 from services.run_service.engine.compare.question import compare_runs
 from shared.auth.caller import Caller
@@ -46,19 +46,13 @@ class CompareRuns:
 
         Raises RUN_NOT_FOUND, RUN_NOT_COMPLETE, RUN_EXPIRED.
         """
-        a, b = await self._complete(caller, run_id_a), await self._complete(caller, run_id_b)
+        a, b = [await complete_run(self._runs, caller.tenant_id, run_id) for run_id in (run_id_a, run_id_b)]
         before, after = await self._inputs.digests(a.ref), await self._inputs.digests(b.ref)
         changed = tuple(name for name in before if before[name] != after.get(name))
         inputs = [await self._inputs.packed(a.ref), await self._inputs.packed(b.ref)]
         sides = await self._side(a), await self._side(b)
         found = await self._answers.compute(compare_runs, inputs, *sides, changed, max_moves)
         return RunComparison(a, b, changed_options(a.options, b.options), found)
-
-    async def _complete(self, caller: Caller, run_id: str) -> Run:
-        run = await self._runs.get(RunRef(caller.tenant_id, run_id))
-        if run.status != RunStatus.COMPLETE:
-            raise run_not_complete(run)
-        return run
 
     async def _side(self, run: Run) -> Side:
         return Side(

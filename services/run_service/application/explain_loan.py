@@ -3,9 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.run_service.application.errors import loan_not_found, no_complete_run, run_not_complete
+from services.run_service.application.complete_run import complete_run
+from services.run_service.application.errors import loan_not_found
 from services.run_service.application.ports import Answers, DecidedLoan, Decisions, InputStore, RunRepository
-from services.run_service.domain.run import Run, RunRef, RunStatus
+from services.run_service.domain.run import Run
 from services.run_service.engine.explain.changes import Change
 from services.run_service.engine.explain.explanation import (
     Failure,
@@ -51,7 +52,7 @@ class ExplainLoan:
 
         Raises RUN_NOT_FOUND, RUN_NOT_COMPLETE, RUN_EXPIRED, and LOAN_NOT_FOUND for a loan the run did not decide about.
         """
-        run = await self._complete_run(caller.tenant_id, run_id)
+        run = await complete_run(self._runs, caller.tenant_id, run_id)
         found, packed, trades = await asyncio.gather(
             self._decisions.loan(run.ref, loan_id), self._inputs.packed(run.ref), self._decisions.trades(run.ref)
         )
@@ -64,17 +65,6 @@ class ExplainLoan:
         allocation = await self._decisions.allocation(run.ref, contested(view, decided))
         standings = judge(view, decided, run.options, trades, allocation)
         return Explanation(run, decided, view, standings, in_words(view, decided, run.options, standings))
-
-    async def _complete_run(self, tenant_id: str, run_id: str) -> Run:
-        if not run_id:
-            latest = await self._runs.find_latest_complete(tenant_id)
-            if latest is None:
-                raise no_complete_run(tenant_id)
-            return latest
-        run = await self._runs.get(RunRef(tenant_id, run_id))
-        if run.status != RunStatus.COMPLETE:
-            raise run_not_complete(run)
-        return run
 
 
 def _decided(found: DecidedLoan) -> Decided:

@@ -3,11 +3,11 @@
 import dataclasses
 
 from services.run_service.application.accept_run import AcceptRun
-from services.run_service.application.errors import run_not_complete
+from services.run_service.application.complete_run import complete_run
 from services.run_service.application.ports import InputStore, RunRepository, TenantTables
 from services.run_service.application.requested_options import RequestedRun, replay_digest
 from services.run_service.domain.options import RunOptions
-from services.run_service.domain.run import Run, RunRef, RunStatus
+from services.run_service.domain.run import Run
 from shared.auth.caller import Caller
 from shared.errors import schema_version
 
@@ -32,9 +32,7 @@ class ReplayRun:
         earlier = await self._accept.made_before(caller.tenant_id, request_id, digest)
         if earlier is not None:  # also when the run it replays has expired since
             return earlier
-        run = await self._runs.get(RunRef(caller.tenant_id, run_id))
-        if run.status != RunStatus.COMPLETE:
-            raise run_not_complete(run)
+        run = await complete_run(self._runs, caller.tenant_id, run_id)
         await self._inputs.digests(run.ref)  # raises RUN_EXPIRED
         asked = RequestedRun(replay_options(run), digest, run_id)
         return await self._accept(caller, asked, request_id, lambda: self._refuse_other_schema(caller.tenant_id))
