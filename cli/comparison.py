@@ -157,7 +157,7 @@ def _reason(reason: int) -> str:
 
 
 def _points(move: LoanMove, field: str) -> str:
-    return number(Decimal(getattr(move, field).value)) if move.HasField(field) else NO_TRADE  # type: ignore[arg-type]
+    return number(Decimal(getattr(move, field).value)) if move.HasField(field) else NO_TRADE  # type: ignore[arg-type]  # a field's name
 
 
 def _allocated(fill: TradeFill | None) -> str:

@@ -19,7 +19,7 @@ async def save_report(client: ReportClient, name: str, form: str, query: ReportQ
 
     Raises what the client raises: then the file is not whole. Raises CommandError for an answer without a header.
     """
-    request = ExportReportRequest(report=REPORTS[name].number, format=FORMATS[form], query=query)  # type: ignore[arg-type]
+    request = ExportReportRequest(report=REPORTS[name].number, format=FORMATS[form], query=query)  # type: ignore[arg-type]  # numbers are the enums
     header: ReportHeader | None = None
     async for part in client.export(request):
         header = part.header if part.HasField("header") else header

@@ -2,6 +2,7 @@
 
 An RPC that is not defined here is inherited from the generated base, which `shared.rpc.calls` answers.
 """
+# ruff: noqa: N802 - RPCs are named in report_service.proto
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,21 +29,7 @@ from powerfill.report.v1.synthetic_opportunities_pb2 import (
 )
 from powerfill.report.v1.trade_recap_pb2 import GetTradeRecapRequest, GetTradeRecapResponse
 
-from services.report_service.reports import (
-    allocation_guide,
-    cash_trade_slotting,
-    constraint_blocks,
-    existing_disposition,
-    kickouts,
-    pool_candidates,
-    pool_switching,
-    pooling_guide,
-    run_log,
-    run_overview,
-    synthetic_opportunities,
-    trade_recap,
-)
-from services.report_service.reports.catalogue import ReportModule
+from services.report_service.reports.catalogue import REPORTS
 from services.report_service.rpc import mapping
 from services.report_service.rpc.export_servicer import ExportServicer
 from services.report_service.rpc.positions import later_page, position_of
@@ -64,79 +51,68 @@ class ReportServicer(ReportServiceServicer):
         self._databases, self._tokens = databases, tokens
         self._exporting = ExportServicer()
 
-    async def GetAllocationGuide(  # noqa: N802 - the contract's name, as all below
-        self, request: GetAllocationGuideRequest, context: _Context
-    ) -> GetAllocationGuideResponse:
+    async def GetAllocationGuide(self, request: GetAllocationGuideRequest, context: _Context) -> GetAllocationGuideResponse:
         """A page of the allocation guide."""
-        return await self._answer(request.query, allocation_guide, GetAllocationGuideResponse())
+        return await self._answer(request.query, "ALLOCATION_GUIDE", GetAllocationGuideResponse())
 
-    async def GetKickouts(self, request: GetKickoutsRequest, context: _Context) -> GetKickoutsResponse:  # noqa: N802
+    async def GetKickouts(self, request: GetKickoutsRequest, context: _Context) -> GetKickoutsResponse:
         """A page of the kickouts."""
-        return await self._answer(request.query, kickouts, GetKickoutsResponse())
+        return await self._answer(request.query, "KICKOUTS", GetKickoutsResponse())
 
-    async def GetTradeRecap(self, request: GetTradeRecapRequest, context: _Context) -> GetTradeRecapResponse:  # noqa: N802
+    async def GetTradeRecap(self, request: GetTradeRecapRequest, context: _Context) -> GetTradeRecapResponse:
         """A page of the trade recap."""
-        return await self._answer(request.query, trade_recap, GetTradeRecapResponse())
+        return await self._answer(request.query, "TRADE_RECAP", GetTradeRecapResponse())
 
-    async def GetPoolSwitching(  # noqa: N802
-        self, request: GetPoolSwitchingRequest, context: _Context
-    ) -> GetPoolSwitchingResponse:
+    async def GetPoolSwitching(self, request: GetPoolSwitchingRequest, context: _Context) -> GetPoolSwitchingResponse:
         """A page of the pool switching report."""
-        return await self._answer(request.query, pool_switching, GetPoolSwitchingResponse())
+        return await self._answer(request.query, "POOL_SWITCHING", GetPoolSwitchingResponse())
 
-    async def GetPoolCandidates(  # noqa: N802
-        self, request: GetPoolCandidatesRequest, context: _Context
-    ) -> GetPoolCandidatesResponse:
+    async def GetPoolCandidates(self, request: GetPoolCandidatesRequest, context: _Context) -> GetPoolCandidatesResponse:
         """A page of the pool candidates."""
-        return await self._answer(request.query, pool_candidates, GetPoolCandidatesResponse())
+        return await self._answer(request.query, "POOL_CANDIDATES", GetPoolCandidatesResponse())
 
-    async def GetExistingDisposition(  # noqa: N802
+    async def GetExistingDisposition(
         self, request: GetExistingDispositionRequest, context: _Context
     ) -> GetExistingDispositionResponse:
         """A page of the existing disposition."""
-        return await self._answer(request.query, existing_disposition, GetExistingDispositionResponse())
+        return await self._answer(request.query, "EXISTING_DISPOSITION", GetExistingDispositionResponse())
 
-    async def GetPoolingGuide(self, request: GetPoolingGuideRequest, context: _Context) -> GetPoolingGuideResponse:  # noqa: N802
+    async def GetPoolingGuide(self, request: GetPoolingGuideRequest, context: _Context) -> GetPoolingGuideResponse:
         """A page of the pooling guide."""
-        return await self._answer(request.query, pooling_guide, GetPoolingGuideResponse())
+        return await self._answer(request.query, "POOLING_GUIDE", GetPoolingGuideResponse())
 
-    async def GetCashTradeSlotting(  # noqa: N802
-        self, request: GetCashTradeSlottingRequest, context: _Context
-    ) -> GetCashTradeSlottingResponse:
+    async def GetCashTradeSlotting(self, request: GetCashTradeSlottingRequest, context: _Context) -> GetCashTradeSlottingResponse:
         """A page of the cash trade slotting."""
-        return await self._answer(request.query, cash_trade_slotting, GetCashTradeSlottingResponse())
+        return await self._answer(request.query, "CASH_TRADE_SLOTTING", GetCashTradeSlottingResponse())
 
-    async def GetSyntheticOpportunities(  # noqa: N802
+    async def GetSyntheticOpportunities(
         self, request: GetSyntheticOpportunitiesRequest, context: _Context
     ) -> GetSyntheticOpportunitiesResponse:
         """A page of the synthetic opportunities."""
-        return await self._answer(request.query, synthetic_opportunities, GetSyntheticOpportunitiesResponse())
+        return await self._answer(request.query, "SYNTHETIC_OPPORTUNITIES", GetSyntheticOpportunitiesResponse())
 
-    async def GetConstraintBlocks(  # noqa: N802
-        self, request: GetConstraintBlocksRequest, context: _Context
-    ) -> GetConstraintBlocksResponse:
+    async def GetConstraintBlocks(self, request: GetConstraintBlocksRequest, context: _Context) -> GetConstraintBlocksResponse:
         """A page of the constraint blocks."""
-        return await self._answer(request.query, constraint_blocks, GetConstraintBlocksResponse())
+        return await self._answer(request.query, "CONSTRAINT_BLOCKS", GetConstraintBlocksResponse())
 
-    async def GetRunLog(self, request: GetRunLogRequest, context: _Context) -> GetRunLogResponse:  # noqa: N802
+    async def GetRunLog(self, request: GetRunLogRequest, context: _Context) -> GetRunLogResponse:
         """A page of the run log."""
-        return await self._answer(request.query, run_log, GetRunLogResponse())
+        return await self._answer(request.query, "RUN_LOG", GetRunLogResponse())
 
-    async def GetRunOverview(self, request: GetRunOverviewRequest, context: _Context) -> GetRunOverviewResponse:  # noqa: N802
+    async def GetRunOverview(self, request: GetRunOverviewRequest, context: _Context) -> GetRunOverviewResponse:
         """A page of the run overview."""
-        return await self._answer(request.query, run_overview, GetRunOverviewResponse())
+        return await self._answer(request.query, "RUN_OVERVIEW", GetRunOverviewResponse())
 
-    async def ExportReport(  # noqa: N802
-        self, request: ExportReportRequest, context: _Context
-    ) -> AsyncIterator[ExportReportResponse]:
+    async def ExportReport(self, request: ExportReportRequest, context: _Context) -> AsyncIterator[ExportReportResponse]:
         """A report as a file."""
         database = await self._databases(current_caller().tenant_id)
         async with contextlib.aclosing(self._exporting.responses(request, database)) as responses:
             async for response in responses:
                 yield response
 
-    async def _answer(self, query: ReportQuery, report: ReportModule, response: _Response) -> _Response:
-        """Fill in a response with the page that the query asks for; its token pins the run, so that pages never mix two."""
+    async def _answer(self, query: ReportQuery, name: str, response: _Response) -> _Response:
+        """Fill in a response with the page of a report that the query asks for; its token pins the run: pages never mix two."""
+        report = REPORTS[name]
         caller = current_caller()
         digest = request_digest(caller.tenant_id, query, response.DESCRIPTOR.full_name)
         params = mapping.params_from_proto(query, report.REPORT)
